@@ -1,0 +1,46 @@
+"""The sections every config has, with the defaults of the package."""
+
+import ml_collections
+
+
+def base() -> ml_collections.ConfigDict:
+  """A config without a model: `config.task` and `config.model` are still to be set."""
+  config = ml_collections.ConfigDict()
+  config.seed = 0
+  config.task = ""  # module that offers make_task(config.model)
+  config.model = ml_collections.ConfigDict()
+
+  config.data = data = ml_collections.ConfigDict()
+  data.name = ""  # dataset, or dataset/variant, as data.prepare names it
+  data.directory = ""  # of prepared sets; "" for $OBJECTCENTRIC_DATA or ~/objectcentric_data
+  data.split = "train"
+  data.side = 64  # images are resized to side x side
+  data.batch_size = 32  # over all devices
+  data.objects = 4  # of made-up scenes, in the smoke variant
+  data.memory = 4.0  # GiB: a split up to this size is decoded once and kept
+  data.workers = 0  # processes that read larger splits
+  data.threads = 2  # that read when there are no workers
+
+  config.train = train = ml_collections.ConfigDict()
+  train.steps = 1
+  train.updates = ()
+  train.schedules = ml_collections.ConfigDict()
+  train.parallel = "jit"  # or "pmap"
+  train.prefetch = 2  # batches kept ready on the devices
+  train.report_every = 100
+  train.checkpoint_every = 1000
+  train.keep_checkpoints = 2
+  train.evaluate_every = 0  # 0: at the end only
+  train.tensorboard = False  # event files, needs the extra `tensorboard`
+  train.headline = ()  # reports shown on the console
+
+  config.eval = evaluation = ml_collections.ConfigDict()
+  evaluation.split = "validation"  # during training
+  evaluation.test_split = "test"  # at the end, and by experiments.evaluate
+  evaluation.images = 300  # of the split; 0 for all
+  evaluation.batch_size = 32
+  evaluation.seed = 0
+  evaluation.sample = True  # draw latents, as published; False takes their means
+  evaluation.best = "fg_ari"  # decides the best checkpoint; "-name" if smaller is better
+  evaluation.headline = ()  # scores shown on the console
+  return config

@@ -1,0 +1,146 @@
+"""From a config to the objects of a run: task, data, devices, evaluator."""
+
+import importlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import ml_collections
+
+from objectcentric_jax.errors import InputError
+from objectcentric_jax.evaluation import Evaluator
+from objectcentric_jax.input.examples import GENERATED, Examples, open_split
+from objectcentric_jax.input.pipeline import evaluation_batches
+from objectcentric_jax.metrics.image import reconstruction_metrics
+from objectcentric_jax.metrics.segmentation import segmentation_metrics
+from objectcentric_jax.training.checkpoints import read_config, restore_model
+from objectcentric_jax.training.devices import AXIS, Devices
+from objectcentric_jax.training.task import Task
+
+
+def make_task(config: Mapping[str, Any]) -> Task:
+  """The task of the module that `config.task` names.
+
+  Raises:
+    InputError: there is no such module, or it offers no `make_task`.
+  """
+  try:
+    module = importlib.import_module(config["task"])
+  except ImportError as error:
+    raise InputError(f"config.task {config['task']!r} cannot be imported: {error}") from None
+  if not hasattr(module, "make_task"):
+    raise InputError(f"config.task {config['task']!r} offers no make_task(config, axis_name)")
+  axis_name = AXIS if config["train"]["parallel"] == "pmap" else None
+  return module.make_task(config["model"], axis_name)
+
+
+def prepare_data(config: Mapping[str, Any]):
+  """Generates the dataset of the config where it can be and is not there yet.
+
+  Every process asks for it: one makes it and the others on its machine wait.
+  """
+  from data import prepare  # TFDS is slow to import
+
+  name, directory = config["data"]["name"], config["data"]["directory"]
+  if name != GENERATED and prepare.can_generate(name):
+    prepare.prepare(name, directory or None)
+
+
+def check_slots(config: Mapping[str, Any], examples: Examples):
+  """Warns when scenes can hold more objects than the model has slots for."""
+  slots = config["model"].get("slots")
+  objects = examples.about.get("max_objects")
+  if slots is not None and objects is not None and objects + 1 > slots:
+    print(
+      f"warning: config.model.slots is {slots}, but scenes of {examples.about['name']} hold up to "
+      f"{objects} objects and a background; {objects + 1} slots could separate them",
+      flush=True,
+    )
+
+
+def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, devices: Devices):
+  """The evaluator for splits of the dataset that `examples` are from."""
+  settings = config["eval"]
+  devices.check_batch("config.eval.batch_size", settings["batch_size"])
+  metrics = [reconstruction_metrics]
+  if "labels" in examples.about:
+    labels, background = examples.about["labels"], tuple(examples.about["background_ids"])
+    metrics.append(partial(segmentation_metrics, labels=labels, background_ids=background))
+  return Evaluator(task, metrics, devices, settings["seed"], settings["sample"])
+
+
+def score(
+  evaluator: Evaluator, config: Mapping[str, Any], examples: Examples, params, model_state
+) -> dict[str, float]:
+  """Mean scores over the first `config.eval.images` examples."""
+  settings = config["eval"]
+  process, processes = jax.process_index(), jax.process_count()
+  size, count = settings["batch_size"], settings["images"]
+  batches = evaluation_batches(examples, size, count, process, processes)
+  return evaluator(params, model_state, batches)
+
+
+class Restored:
+  """A trained or imported model of a workdir, ready for use.
+
+  Attributes:
+    config: as the run was started, with overrides.
+    task, params, model_state: the model.
+    step: how long it was trained.
+  """
+
+  def __init__(self, workdir: Path, devices: Devices, best: bool = False, overrides=None):
+    self.config = ml_collections.ConfigDict(read_config(workdir))
+    for name, value in (overrides or {}).items():
+      self.config.update_from_flattened_dict({name: value})
+    self.task = make_task(self.config)
+    side = self.config.data.side
+    image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
+    shapes = jax.eval_shape(self.task.init, jax.random.key(0), {"image": image})
+    like = jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=devices.replicated), shapes
+    )
+    like = dict(zip(("params", "model_state"), like, strict=True))
+    restored, self.step = restore_model(workdir, like, best)
+    self.params, self.model_state = restored["params"], restored["model_state"]
+
+
+def open_examples(config: Mapping[str, Any], split: str) -> Examples:
+  """Opens a split of the config's dataset."""
+  return open_split(config["data"], split)
+
+
+def results(
+  config: Mapping[str, Any],
+  examples: Examples,
+  scores: Mapping[str, float],
+  step: int,
+  checkpoint: str,
+) -> dict[str, Any]:
+  """Scores with everything that must be known to compare them."""
+  settings = config["eval"]
+  return {
+    "scores": dict(scores),
+    "images": settings["images"] or len(examples),
+    "dataset": {"count": len(examples), **examples.about},
+    "seed": settings["seed"],
+    "latents": "sampled" if settings["sample"] else "means",
+    "training_seed": config["seed"],
+    "step": step,
+    "checkpoint": checkpoint,
+  }
+
+
+def table(result: Mapping[str, Any]) -> str:
+  """Results as text: where they are from, then a line a score."""
+  about = result["dataset"]
+  head = (
+    f"{about['name']} {about['split']}, first {result['images']} of {about['count']} images, "
+    f"background labels {list(about.get('background_ids', []))}, seed {result['seed']}, "
+    f"latents {result['latents']}; step {result['step']} ({result['checkpoint']} checkpoint)"
+  )
+  width = max(len(name) for name in result["scores"])
+  rows = [f"  {name:<{width}}  {value:.4f}" for name, value in result["scores"].items()]
+  return "\n".join([head, *rows])

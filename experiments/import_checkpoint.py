@@ -1,0 +1,80 @@
+"""Turns a published PyTorch checkpoint into a workdir, without PyTorch.
+
+python -m experiments.import_checkpoint MODEL FILE.pth DIR --config configs/MODEL/DATASET.py
+
+MODEL is a module of objectcentric_jax/checkpoint_import, such as genesis_v2. The config must describe
+the network in the file; evaluate and visualise take the resulting DIR.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from experiments import build, command
+from objectcentric_jax import checkpoint_import
+from objectcentric_jax.checkpoint_import import torch_file
+from objectcentric_jax.errors import InputError, closest
+from objectcentric_jax.training.checkpoints import Checkpoints, write_config
+from objectcentric_jax.training.devices import Devices
+from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.state import state_from
+
+FLAGS = flags.FLAGS
+CONFIG = command.define_config()
+
+
+def importers() -> list[str]:
+  """Models that published checkpoints can be read for."""
+  modules = [m.name for m in pkgutil.iter_modules(checkpoint_import.__path__)]
+  offered = []
+  for name in modules:
+    if hasattr(importlib.import_module(f"{checkpoint_import.__name__}.{name}"), "MODULE"):
+      offered.append(name)
+  return offered
+
+
+def main(arguments):
+  if len(arguments) != 3:
+    raise InputError(f"give MODEL FILE.pth DIR; found {len(arguments)} arguments: {arguments}")
+  model, source, workdir = arguments[0], arguments[1], Path(arguments[2])
+  if model not in importers():
+    known = ", ".join(importers())
+    raise InputError(f"no importer for {model!r}{closest(model, importers())}; there are: {known}")
+  importer = importlib.import_module(f"{checkpoint_import.__name__}.{model}")
+  config = CONFIG.value
+  if config.task != importer.MODULE:
+    raise InputError(f"--config is of {config.task}, the importer {model} is of {importer.MODULE}")
+  if (workdir / "config.json").exists():
+    raise InputError(f"{workdir} already holds a run; choose another folder")
+  checkpoint = torch_file.read(source)
+  state_dict = torch_file.state_dict(checkpoint, source)
+  wrapper = checkpoint if "model_state_dict" in checkpoint else {}
+
+  task, devices = build.make_task(config), Devices()
+  side = config.data.side
+  image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
+  template, _ = jax.eval_shape(task.init, jax.random.key(config.seed), {"image": image})
+  params = importer.import_parameters(state_dict, config.model, template, source)
+  model_state = importer.import_model_state(wrapper, config.model, source)
+  step = int(wrapper.get("iter_idx", 0))
+  updates = make_updates(config.train.updates, list(task.losses))
+  key = jax.random.key(config.seed)
+  state = devices.replicate(
+    lambda params, model_state: state_from(params, model_state, updates, key, step),
+    params,
+    model_state,
+  )
+  resolved = config.to_dict()
+  write_config(workdir, resolved)
+  checkpoints = Checkpoints(workdir, resolved, config.eval.best)
+  checkpoints.save(state, iterator=None)
+  checkpoints.close()
+  count = sum(x.size for x in jax.tree.leaves(params))
+  print(f"{workdir}: {len(state_dict)} tensors, {count:,} parameters, step {step}")
+
+
+if __name__ == "__main__":
+  command.run(main, __doc__)

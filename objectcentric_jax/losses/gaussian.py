@@ -1,0 +1,27 @@
+"""Gaussian densities with diagonal covariance."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+
+LOG_TWO_PI = math.log(2.0 * math.pi)
+
+
+def log_normal(x: Array, mean: Array | float, deviation: Array | float) -> Array:
+  """Element-wise log density of N(mean, deviation^2) at x, in nats."""
+  scaled = (x - mean) / deviation
+  return -0.5 * (scaled**2 + LOG_TWO_PI) - jnp.log(deviation)
+
+
+def sampled_kl(
+  x: Array, mean: Array, deviation: Array, prior_mean: Array, prior_deviation: Array
+) -> Array:
+  """log q(x) - log p(x) summed over the last axis: the one-sample estimate of KL(q || p), nats.
+
+  Can be negative. All arguments broadcast to x [..., D]; the result is [...].
+  """
+  difference = log_normal(x, mean, deviation) - log_normal(x, prior_mean, prior_deviation)
+  return difference.sum(-1)

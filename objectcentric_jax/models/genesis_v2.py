@@ -1,0 +1,589 @@
+"""GENESIS-V2 (Engelcke, Parker Jones and Posner, NeurIPS 2021, arXiv 2104.09958).
+
+An encoder embeds every pixel; instance colouring stick-breaking (IC-SBP) groups pixels around
+randomly drawn seed pixels, without assuming an order or a number of objects; each group is pooled
+into a latent and decoded on its own; an autoregressive prior makes the model generative.
+
+Published code: models/genesisv2_config.py of applied-ai-lab/genesis.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from objectcentric_jax.errors import InputError, check_fields
+from objectcentric_jax.losses.gaussian import sampled_kl
+from objectcentric_jax.losses.geco import geco_start, geco_update
+from objectcentric_jax.losses.masks import mask_kl, mask_report, straight_through_clip
+from objectcentric_jax.losses.mixture import mixture_error
+from objectcentric_jax.nn.compute import compute_dtype, unroll_length
+from objectcentric_jax.nn.convolution import Conv, ConvTranspose
+from objectcentric_jax.nn.coordinates import broadcast, coordinates
+from objectcentric_jax.nn.linear import Linear
+from objectcentric_jax.nn.noise import NOISE, draw_normal, draw_uniform
+from objectcentric_jax.nn.normalization import GroupNorm
+from objectcentric_jax.nn.recurrent import LSTM
+from objectcentric_jax.nn.unet import UNet, check_side
+from objectcentric_jax.scene import Scene
+
+Array = jax.Array
+
+EMBEDDING_SIZE = 8
+NO_SLOT = -1e10  # log mask of a slot that was not found
+
+KERNELS = ("gaussian", "laplacian", "epanechnikov")
+
+
+def kernel_start(kernel: str, slots: int) -> float:
+  """Initial log of the kernel width, such that K seeds share the plane."""
+  width = {
+    "gaussian": 1.0 / (slots * math.log(2)),
+    "laplacian": 1.0 / (math.sqrt(slots) * math.log(2)),
+    "epanechnikov": 2.0 / slots,
+  }[kernel]
+  return math.log(width)
+
+
+def similarity(kernel: str, embedding: Array, seed: Array, log_width: Array) -> Array:
+  """How much each pixel belongs to the seed: embedding [B, H, W, E], seed [B, E] -> [B, H, W, 1].
+
+  Values in [0, 1]. The epanechnikov kernel is zero, with zero gradient, outside its support.
+  """
+  width = jnp.exp(log_width)
+  squared = ((embedding - seed[:, None, None]) ** 2).sum(-1, keepdims=True)
+  if kernel == "gaussian":
+    return jnp.exp(-squared / width)
+  if kernel == "laplacian":
+    return jnp.exp(-jnp.sqrt(straight_through_clip(squared, 1e-10, 1e10)) / width)
+  return nn.relu(1 - squared / width)
+
+
+@flax.struct.dataclass
+class Grouping:
+  """Result of instance colouring.
+
+  Attributes:
+    log_masks: [B, K, H, W, 1]; slots that were not found hold NO_SLOT.
+    log_scope: [B, K, H, W, 1] what is left to explain before each slot.
+    seeds: [B, K - 1, E] embedding of the seed pixel of each step.
+    found: [B, K] bool; all true unless slots are dynamic.
+  """
+
+  log_masks: Array
+  log_scope: Array
+  seeds: Array
+  found: Array
+
+
+def instance_colouring(
+  embedding: Array,
+  field: Array,
+  log_width: Array,
+  kernel: str,
+  slots: int,
+  smallest_segment: float = 0.0,
+  unroll: int = 1,
+) -> Grouping:
+  """IC-SBP (paper section 3.1, algorithm 1).
+
+  Args:
+    embedding: [B, H, W, E] pixel embeddings.
+    field: [B, H, W, 1] uniform draws in [0, 1); the seed of a step is the pixel where field times
+      remaining scope is largest.
+    log_width: scalar log of the kernel width.
+    kernel: one of KERNELS.
+    slots: K; the last one takes what is left.
+    smallest_segment: above 0, an image stops as soon as a mask sums to fewer pixels; the
+      rejected mask is not stored and what is left becomes the last mask.
+    unroll: steps of the loop to unroll.
+  """
+  batch, height, width, size = embedding.shape
+  pixels = embedding.reshape(batch, height * width, size)
+
+  def step(carry, _):
+    log_scope, searching = carry  # [B, H, W, 1], [B]
+    # The choice of the seed carries no gradient; the embedding at the seed does.
+    score = lax.stop_gradient(field * jnp.exp(log_scope)).reshape(batch, -1)
+    index = score.argmax(-1)
+    seed = jnp.take_along_axis(pixels, index[:, None, None], axis=1)[:, 0]  # [B, E]
+    share = straight_through_clip(similarity(kernel, embedding, seed, log_width), 0.01, 0.99)
+    log_mask = log_scope + jnp.log(share)
+    accepted = searching
+    if smallest_segment > 0:
+      accepted = searching & (jnp.exp(log_mask).sum((1, 2, 3)) >= smallest_segment)
+    is_accepted, is_searching = accepted[:, None, None, None], searching[:, None, None, None]
+    stored = jnp.where(is_accepted, log_mask, jnp.where(is_searching, log_scope, NO_SLOT))
+    left = jnp.where(is_accepted, log_scope + jnp.log(1 - share), log_scope)
+    return (left, accepted), (stored, log_scope, seed, searching)
+
+  start = (jnp.zeros_like(embedding[..., :1]), jnp.ones((batch,), bool))
+  (left, searching), stacked = lax.scan(step, start, None, length=slots - 1, unroll=unroll)
+  log_masks, log_scope, seeds, found = (jnp.moveaxis(part, 0, 1) for part in stacked)
+  last = jnp.where(searching[:, None, None, None], left, NO_SLOT)
+  return Grouping(
+    log_masks=jnp.concatenate([log_masks, last[:, None]], axis=1),
+    log_scope=jnp.concatenate([log_scope, left[:, None]], axis=1),
+    seeds=seeds,
+    found=jnp.concatenate([found, searching[:, None]], axis=1),
+  )
+
+
+class PixelEmbedding(nn.Module):
+  """1x1 convolution to the embedding; semi-convolutional when asked (Novotny et al., 2018).
+
+  The semi-convolutional form adds the pixel's own coordinates to the last two channels and scales
+  the rest by a gate that starts at zero, so that grouping starts out purely spatial.
+
+  Returns the embedding [B, H, W, E] and the learned offset to the coordinates [B, H, W, 2], or
+  None for the plain form.
+  """
+
+  semiconvolutional: bool
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, features: Array) -> tuple[Array, Array | None]:
+    embedding = Conv(EMBEDDING_SIZE, 1, dtype=self.dtype, name="conv")(features)
+    if not self.semiconvolutional:
+      return embedding, None
+    gate = self.param("gate", nn.initializers.zeros, (), jnp.float32)
+    embedding = gate * embedding
+    grid = coordinates(features.shape[1], features.shape[2], embedding.dtype)
+    grid = jnp.pad(grid, ((0, 0), (0, 0), (EMBEDDING_SIZE - 2, 0)))
+    return embedding + grid[None], embedding[..., -2:]
+
+
+class HeadBlock(nn.Module):
+  """3x3 convolution without bias, group normalisation, ReLU."""
+
+  features: int
+  norm: Callable[..., nn.Module]
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    x = Conv(self.features, 3, padding=1, use_bias=False, dtype=self.dtype, name="conv")(x)
+    return nn.relu(self.norm(name="norm")(x))
+
+
+class PosteriorHead(nn.Module):
+  """Pooled features [N, 2D] to mean and deviation of the latent, each [N, D]."""
+
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, pooled: Array) -> tuple[Array, Array]:
+    width = pooled.shape[-1]
+    x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, dtype=self.dtype, name="norm")(pooled)
+    x = nn.relu(Linear(width, self.dtype, name="hidden")(x))
+    x = _at_least_float32(Linear(width, self.dtype, name="moments")(x))
+    mean, raw = jnp.split(x, 2, axis=-1)
+    return mean, nn.softplus(raw + 0.5) + 1e-8
+
+
+class SlotDecoder(nn.Module):
+  """Latents [N, D] to colours and a mask logit [N, S, S, 4]: four transposed convolutions."""
+
+  side: int
+  features: tuple[int, ...]
+  norm: Callable[..., nn.Module]
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, latent: Array) -> Array:
+    x = broadcast(latent, self.side // 16, self.side // 16)
+    for i, features in enumerate(self.features):
+      x = ConvTranspose(features, 5, 2, 2, 1, dtype=self.dtype, name=f"conv_{i}")(x)
+      x = nn.relu(self.norm(name=f"norm_{i}")(x))
+    return _at_least_float32(Conv(4, 1, dtype=self.dtype, name="colour_and_mask")(x))
+
+
+class AutoregressivePrior(nn.Module):
+  """p(z_k | z_1 .. z_{k-1}) of latents of size D; the first slot's prior is the standard normal.
+
+  Means are squashed by tanh.
+  """
+
+  size: int
+  unroll: int = 1
+  dtype: jnp.dtype | None = None
+
+  def setup(self):
+    self.lstm = LSTM(4 * self.size, self.unroll, self.dtype)
+    self.moments = Linear(2 * self.size, self.dtype)
+
+  def __call__(self, latents: Array) -> tuple[Array, Array]:
+    """Mean and deviation of every slot's prior given the slots before it, each [B, K, D]."""
+    start_mean = jnp.zeros_like(latents[:, :1])
+    start_deviation = jnp.ones_like(latents[:, :1])
+    if latents.shape[1] == 1:
+      return start_mean, start_deviation
+    mean, deviation, _ = self.following(latents[:, :-1])
+    return (
+      jnp.concatenate([start_mean, mean], axis=1),
+      jnp.concatenate([start_deviation, deviation], axis=1),
+    )
+
+  def following(self, latents: Array, state=None) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Moments of the slot after each of these [B, k, D], continuing from an LSTM state."""
+    hidden, state = self.lstm(latents, state)
+    mean, raw = jnp.split(_at_least_float32(self.moments(hidden)), 2, axis=-1)
+    return jnp.tanh(mean), nn.sigmoid(raw + 4.0) + 1e-4, state
+
+  def draw(self, noise: Array) -> Array:
+    """Latents [B, K, D] drawn slot by slot from standard normal noise of that shape."""
+    latents, state = [noise[:, :1]], None
+    for k in range(1, noise.shape[1]):
+      mean, deviation, state = self.following(latents[-1], state)
+      latents.append(mean + noise[:, k : k + 1] * deviation)
+    return jnp.concatenate(latents, axis=1)
+
+
+def _at_least_float32(x: Array) -> Array:
+  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+@flax.struct.dataclass
+class Posterior:
+  """Everything GENESIS-V2 computes for a batch of images; D latent size.
+
+  Attributes:
+    grouping: instance colouring of the encoder.
+    embedding: [B, H, W, 8]; offset: [B, H, W, 2] or None.
+    mean, deviation, latents: [B, K, D] of the component posterior, and the draw.
+    prior_mean, prior_deviation: [B, K, D].
+    components: [B, K, H, W, 3]; log_masks: [B, K, H, W, 1] decoded; image: [B, H, W, 3].
+  """
+
+  grouping: Grouping
+  embedding: Array
+  offset: Array | None
+  mean: Array
+  deviation: Array
+  latents: Array
+  prior_mean: Array
+  prior_deviation: Array
+  components: Array
+  log_masks: Array
+  image: Array
+
+
+@flax.struct.dataclass
+class Generated:
+  """Scenes drawn from the prior; shapes as in `Posterior`."""
+
+  latents: Array
+  components: Array
+  log_masks: Array
+  image: Array
+
+
+class GenesisV2(nn.Module):
+  """The network. Randomness comes from the stream `noise`, or from the `sample` argument.
+
+  Attributes:
+    side: S, of square images; a power of two from 32 on.
+    slots: K.
+    features: F, size of pixel features and latents; at most 64, a multiple of `norm_groups`.
+    norm_groups: groups of the group normalisations. With few channels in a group, a flat region
+      keeps little of its colour: narrow networks need fewer groups than the published 8.
+    kernel: of the instance colouring.
+    semiconvolutional: pixel embeddings know where they are.
+    autoregressive_prior: else every slot's prior is the standard normal.
+    bounded_pixels: squash decoded colours to [0, 1].
+    smallest_segment: pixels below which an image needs no further slot; 0: always K slots. The
+      published option `dynamic_K` uses 20, whatever the image size.
+    decode_missing_slots: slots an image did not need are decoded, mixed and counted in the KL all
+      the same, as the published code does for batches of more than one image.
+    unroll: loop steps over slots to unroll.
+    dtype: of the computation; None follows inputs and parameters.
+  """
+
+  side: int
+  slots: int
+  features: int = 64
+  norm_groups: int = 8
+  kernel: str = "gaussian"
+  semiconvolutional: bool = True
+  autoregressive_prior: bool = True
+  bounded_pixels: bool = True
+  smallest_segment: float = 0.0
+  decode_missing_slots: bool = False
+  unroll: int = 1
+  dtype: jnp.dtype | None = None
+
+  def setup(self):
+    width, dtype = self.features, self.dtype
+    norm = partial(GroupNorm, groups=self.norm_groups, dtype=dtype)
+    self.encoder = UNet(width, norm, dtype)
+    self.segmentation_head = HeadBlock(width, norm, dtype)
+    self.embedding = PixelEmbedding(self.semiconvolutional, dtype)
+    start = kernel_start(self.kernel, self.slots)
+    self.log_kernel_width = self.param(
+      "log_kernel_width", nn.initializers.constant(start), (), jnp.float32
+    )
+    self.feature_head = HeadBlock(width, norm, dtype)
+    self.feature_projection = Conv(2 * width, 1, dtype=dtype)
+    self.posterior = PosteriorHead(dtype)
+    self.decoder = SlotDecoder(self.side, (width,) * 4, norm, dtype)
+    if self.autoregressive_prior:
+      self.prior = AutoregressivePrior(width, self.unroll, dtype)
+
+  def __call__(self, image: Array, sample: bool | Mapping[str, Array] = True) -> Posterior:
+    """Explains images [B, S, S, 3] in [0, 1].
+
+    Args:
+      image: the images.
+      sample: True draws latents; False takes their means; a mapping gives the draws: "latent"
+        [B, K, D] standard normal, "field" [B, S, S, 1] uniform in [0, 1). The field, which chooses
+        seed pixels, is drawn whenever it is not given.
+    """
+    features = nn.relu(self.encoder(image))
+    embedding, offset = self.embedding(self.segmentation_head(features))
+    embedding = _at_least_float32(embedding)
+    field = draw_uniform(self, sample, "field", image.shape[:3] + (1,), embedding.dtype)
+    grouping = instance_colouring(
+      embedding,
+      field,
+      self.log_kernel_width,
+      self.kernel,
+      self.slots,
+      self.smallest_segment,
+      self.unroll,
+    )
+    values = self.feature_projection(self.feature_head(features))  # [B, S, S, 2F]
+    masks = jnp.exp(grouping.log_masks)[..., 0]  # [B, K, S, S]
+    pooled = jnp.einsum("bkhw,bhwd->bkd", masks, _at_least_float32(values))
+    pooled = pooled / (masks.sum((2, 3))[..., None] + 1e-5)
+    mean, deviation = self.posterior(pooled)
+    noise = draw_normal(self, sample, "latent", mean.shape, mean.dtype)
+    latents = mean + noise * deviation
+    if self.autoregressive_prior:
+      prior_mean, prior_deviation = self.prior(latents)
+    else:
+      prior_mean, prior_deviation = jnp.zeros_like(mean), jnp.ones_like(mean)
+    found = None if self.decode_missing_slots else grouping.found
+    components, log_masks, reconstruction = self._decode(latents, found)
+    return Posterior(
+      grouping=grouping,
+      embedding=embedding,
+      offset=offset,
+      mean=mean,
+      deviation=deviation,
+      latents=latents,
+      prior_mean=prior_mean,
+      prior_deviation=prior_deviation,
+      components=components,
+      log_masks=log_masks,
+      image=reconstruction,
+    )
+
+  def generate(
+    self, count: int, slots: int | None = None, sample: bool | Mapping[str, Array] = True
+  ) -> Generated:
+    """Draws `count` scenes of `slots` components (the model's own number when None).
+
+    `sample` as in `__call__`, with "latent" [count, slots, D].
+    """
+    slots = self.slots if slots is None else slots
+    noise = draw_normal(self, sample, "latent", (count, slots, self.features), jnp.float32)
+    latents = self.prior.draw(noise) if self.autoregressive_prior else noise
+    components, log_masks, image = self._decode(latents, None)
+    return Generated(latents, components, log_masks, image)
+
+  def _decode(self, latents: Array, found: Array | None) -> tuple[Array, Array, Array]:
+    batch, slots, size = latents.shape
+    decoded = self.decoder(latents.reshape(batch * slots, size))
+    decoded = decoded.reshape(batch, slots, self.side, self.side, 4)
+    components, logits = decoded[..., :3], decoded[..., 3:]
+    if self.bounded_pixels:
+      components = nn.sigmoid(components)
+    if found is not None:
+      logits = jnp.where(found[:, :, None, None, None], logits, NO_SLOT)
+    log_masks = nn.log_softmax(logits, axis=1)
+    return components, log_masks, (jnp.exp(log_masks) * components).sum(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class GenesisV2Task:
+  """GENESIS-V2 with its objective, as `objectcentric_jax.training.task.Task`.
+
+  Attributes:
+    network: the model.
+    pixel_deviation: of the likelihood of colours in [0, 1]; the papers use 0.7.
+    mask_kl: adds KL(attention masks || decoded masks), option `klm_loss` of the published code.
+    detach_decoded_masks: the decoded masks get no gradient from that term.
+    geco: constraint on the error (`goal` and moving average in nats per value, see `make_task`),
+      or None for a weight "beta" from the schedules.
+    axis_name: device axis to average the error over, under pmap.
+  """
+
+  network: GenesisV2
+  pixel_deviation: float = 0.7
+  mask_kl: bool = False
+  detach_decoded_masks: bool = True
+  geco: Mapping[str, float] | None = None
+  axis_name: str | None = None
+
+  @property
+  def losses(self):
+    return {"elbo": self.elbo}
+
+  def init(self, rng, batch):
+    params = self.network.init({"params": rng, NOISE: rng}, batch["image"])["params"]
+    model_state = {} if self.geco is None else {"geco": geco_start(self.geco["start"])}
+    return params, model_state
+
+  def elbo(self, params, model_state, batch, now, rng, sample=True):
+    """Reconstruction error plus the weighted KL terms (paper equation 7, with GECO)."""
+    image = batch["image"]
+    posterior = self.posterior(params, image, rng, sample)
+    terms = {name: value.mean() for name, value in self.objective_terms(posterior, image).items()}
+    error = terms["reconstruction"]
+    divergence = sum(value for name, value in terms.items() if name != "reconstruction")
+    if self.geco is None:
+      multiplier = now["beta"]
+    else:
+      multiplier = model_state["geco"].multiplier
+      everywhere = error if self.axis_name is None else lax.pmean(error, self.axis_name)
+      model_state = model_state | {"geco": self._constrain(model_state["geco"], everywhere)}
+    report = {
+      **terms,
+      "elbo": error + divergence,
+      "reconstruction_per_value": error / image[0].size,
+      "mse": ((posterior.image - image) ** 2).mean(),
+      "multiplier": multiplier,
+      "kernel_width": jnp.exp(params["log_kernel_width"]),
+      **mask_report(jnp.exp(posterior.log_masks)),
+    }
+    return error + multiplier * divergence, (model_state, report)
+
+  def scene(self, params, model_state, batch, rng, sample=True):
+    posterior = self.posterior(params, batch["image"], rng, sample)
+    return Scene(
+      image=posterior.image,
+      masks=jnp.exp(posterior.log_masks),
+      components=posterior.components,
+      latents=posterior.mean,
+      other_masks={"attention": jnp.exp(posterior.grouping.log_masks)},
+    )
+
+  def terms(self, params, model_state, batch, rng, sample=True):
+    posterior = self.posterior(params, batch["image"], rng, sample)
+    return self.objective_terms(posterior, batch["image"])
+
+  def sample(self, params, model_state, rng, count):
+    generated = self.network.apply(
+      {"params": params}, count, method=GenesisV2.generate, rngs={NOISE: rng}
+    )
+    return Scene(
+      image=generated.image,
+      masks=jnp.exp(generated.log_masks),
+      components=generated.components,
+      latents=generated.latents,
+    )
+
+  def posterior(self, params, image, rng, sample: bool | Mapping[str, Array] = True) -> Posterior:
+    """Everything the network computes for images [B, S, S, 3]; `sample` as in the network."""
+    return self.network.apply({"params": params}, image, sample, rngs={NOISE: rng})
+
+  def latent_kl(self, posterior: Posterior) -> Array:
+    """One-sample KL of each slot's latent to its prior: [B, K], nats."""
+    kl = sampled_kl(
+      posterior.latents,
+      posterior.mean,
+      posterior.deviation,
+      posterior.prior_mean,
+      posterior.prior_deviation,
+    )
+    counted = self.network.decode_missing_slots | posterior.grouping.found
+    return jnp.where(counted, kl, 0.0)
+
+  def objective_terms(self, posterior: Posterior, image: Array) -> dict[str, Array]:
+    """Terms of the objective per image, [B], in nats; their sum is the negative ELBO."""
+    terms = {
+      "reconstruction": mixture_error(
+        image, posterior.components, posterior.log_masks, self.pixel_deviation
+      ),
+      "kl_latent": self.latent_kl(posterior).sum(1),
+    }
+    if self.mask_kl:
+      decoded = jnp.exp(posterior.log_masks)
+      if self.detach_decoded_masks:
+        decoded = lax.stop_gradient(decoded)
+      terms["kl_mask"] = mask_kl(jnp.exp(posterior.grouping.log_masks), decoded)
+    return terms
+
+  def _constrain(self, geco, error):
+    values = 3 * self.network.side**2
+    return geco_update(
+      geco,
+      error,
+      goal=self.geco["goal"] * values,
+      step_size=self.geco["rate"] * 64**2 / self.network.side**2,
+      decay=self.geco["decay"],
+      speedup=self.geco["speedup"],
+      minimum=self.geco["minimum"],
+    )
+
+
+NETWORK_FIELDS = (
+  "side",
+  "slots",
+  "features",
+  "norm_groups",
+  "kernel",
+  "semiconvolutional",
+  "autoregressive_prior",
+  "bounded_pixels",
+  "smallest_segment",
+  "decode_missing_slots",
+)
+TASK_FIELDS = ("pixel_deviation", "mask_kl", "detach_decoded_masks")
+GECO_FIELDS = ("goal", "rate", "decay", "start", "minimum", "speedup")
+
+
+def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
+  """Builds the task from `config.model`.
+
+  Fields: those of `GenesisV2` and `GenesisV2Task`; `geco` with `use` and, per image value, `goal`
+  (nats), `rate` (at 64 x 64 pixels), `decay`, `start`, `minimum`, `speedup`; `unroll` (0 chooses)
+  and `dtype` ("float32" or "bfloat16").
+
+  Raises:
+    InputError: a field is missing, unknown, or has a value the model cannot use.
+  """
+  check_fields("config.model", config, (*NETWORK_FIELDS, *TASK_FIELDS, "geco", "unroll", "dtype"))
+  check_fields("config.model.geco", config["geco"], ("use", *GECO_FIELDS))
+  check_side(config["side"])
+  if config["slots"] < 1:
+    raise InputError(f"config.model.slots is {config['slots']}: at least 1 is needed")
+  width, groups = config["features"], config["norm_groups"]
+  if groups < 1 or width not in range(groups, 65, groups):
+    raise InputError(
+      f"config.model.features is {width}: a multiple of norm_groups {groups}, up to 64, is needed"
+    )
+  if config["kernel"] not in KERNELS:
+    known = ", ".join(KERNELS)
+    raise InputError(f"config.model.kernel is {config['kernel']!r}: choose one of {known}")
+  if config["pixel_deviation"] <= 0:
+    found = config["pixel_deviation"]
+    raise InputError(f"config.model.pixel_deviation is {found}: a number above 0 is needed")
+  network = GenesisV2(
+    **{name: config[name] for name in NETWORK_FIELDS},
+    unroll=unroll_length(config["unroll"], config["slots"]),
+    dtype=compute_dtype(config["dtype"]),
+  )
+  return GenesisV2Task(
+    network=network,
+    **{name: config[name] for name in TASK_FIELDS},
+    geco={name: config["geco"][name] for name in GECO_FIELDS} if config["geco"]["use"] else None,
+    axis_name=axis_name,
+  )

@@ -1,0 +1,43 @@
+"""Random draws of modules, which can be turned off or handed in.
+
+Every stochastic module takes `sample`: True draws from the stream `NOISE`; False stands every
+Gaussian draw at its mean; a mapping hands in draws by name and stands the Gaussian ones it lacks at
+their mean.
+"""
+
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+Sample = bool | Mapping[str, Array]
+
+NOISE = "noise"  # name of the random stream: module.apply(..., rngs={NOISE: key})
+
+
+def draw_normal(
+  module: nn.Module, sample: Sample, name: str, shape: tuple[int, ...], dtype
+) -> Array:
+  """Standard normal draw of this shape, or zeros, or the given draw."""
+  if isinstance(sample, Mapping):
+    return _given(sample, name, shape) if name in sample else jnp.zeros(shape, dtype)
+  if not sample:
+    return jnp.zeros(shape, dtype)
+  return jax.random.normal(module.make_rng(NOISE), shape, dtype)
+
+
+def draw_uniform(
+  module: nn.Module, sample: Sample, name: str, shape: tuple[int, ...], dtype
+) -> Array:
+  """Uniform draw in [0, 1) of this shape, or the given draw; never turned off by `sample=False`."""
+  if isinstance(sample, Mapping) and name in sample:
+    return _given(sample, name, shape)
+  return jax.random.uniform(module.make_rng(NOISE), shape, dtype)
+
+
+def _given(sample: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+  if sample[name].shape != shape:
+    raise ValueError(f"given draws {name!r} have shape {sample[name].shape}, not {shape}")
+  return sample[name]

@@ -1,0 +1,54 @@
+"""Recurrent layers over short sequences of slots."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+from jax import lax
+
+from objectcentric_jax.nn.initialization import uniform_fan_in
+
+Array = jax.Array
+State = tuple[Array, Array]
+
+
+class LSTM(nn.Module):
+  """One-layer LSTM over a sequence [N, T, I], giving all hidden states [N, T, features].
+
+  The state is (hidden, cell), each [N, features]; it starts at zero when not given, and the last
+  one is returned too, so that a sequence can be continued.
+
+  Gates are stored in PyTorch's order (input, forget, cell, output) with its two bias vectors,
+  so that optimisers treat a published checkpoint as the original did.
+  """
+
+  features: int
+  unroll: int = 1
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, state: State | None = None) -> tuple[Array, State]:
+    init = uniform_fan_in(self.features)
+    gates = 4 * self.features
+    kernel = self.param("input_kernel", init, (x.shape[-1], gates), jnp.float32)
+    recurrent = self.param("hidden_kernel", init, (self.features, gates), jnp.float32)
+    input_bias = self.param("input_bias", init, (gates,), jnp.float32)
+    hidden_bias = self.param("hidden_bias", init, (gates,), jnp.float32)
+    x, kernel, recurrent, input_bias, hidden_bias = promote_dtype(
+      x, kernel, recurrent, input_bias, hidden_bias, dtype=self.dtype
+    )
+    projected = x @ kernel + (input_bias + hidden_bias)[None, None]  # all steps in one product
+
+    def step(state, projection):
+      hidden, cell = state
+      parts = jnp.split(projection + hidden @ recurrent, 4, axis=-1)
+      enter, forget, candidate, leave = parts
+      cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * jnp.tanh(candidate)
+      hidden = nn.sigmoid(leave) * jnp.tanh(cell)
+      return (hidden, cell), hidden
+
+    if state is None:
+      zeros = jnp.zeros((x.shape[0], self.features), projected.dtype)
+      state = (zeros, zeros)
+    state, hidden = lax.scan(step, state, projected.swapaxes(0, 1), unroll=self.unroll)
+    return hidden.swapaxes(0, 1), state

@@ -1,0 +1,157 @@
+"""Updates: which loss moves which parameters, with which optimiser.
+
+From `config.train.updates`, a tuple of dicts:
+
+  loss    name of one of the task's losses
+  clip    largest global norm of the gradients that this update applies; 0 for none
+  groups  pattern of parameter paths -> optimiser; every parameter matches exactly one
+
+An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from objectcentric_jax.errors import InputError, check_fields, closest
+from objectcentric_jax.training.schedules import make_schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+  """A named loss and what its gradients do.
+
+  Attributes:
+    loss: its name.
+    transformation: of the gradients over the whole parameter tree.
+    frozen: patterns of the parameters that it leaves as they are.
+  """
+
+  loss: str
+  transformation: optax.GradientTransformation
+  frozen: tuple[str, ...] = ()
+
+  def applied(self, gradients: Any) -> Any:
+    """The gradients, with zeros for the parameters that the update leaves as they are.
+
+    Norms of these neither count what is not applied nor keep its backward pass alive.
+    """
+
+    def keep(path, gradient):
+      is_frozen = any(re.search(pattern, path) for pattern in self.frozen)
+      return jnp.zeros_like(gradient) if is_frozen else gradient
+
+    return jax.tree.map(keep, parameter_paths(gradients), gradients)
+
+
+def rmsprop(rate, decay: float = 0.99, epsilon: float = 1e-8):
+  """RMSprop as in PyTorch: epsilon outside the root, accumulator from zero, not centred."""
+
+  def init(params):
+    return jax.tree.map(jnp.zeros_like, params)
+
+  def update(gradients, squares, params=None):
+    del params
+    squares = jax.tree.map(lambda g, s: decay * s + (1 - decay) * g**2, gradients, squares)
+    scaled = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + epsilon), gradients, squares)
+    return scaled, squares
+
+  return optax.chain(optax.GradientTransformation(init, update), optax.scale_by_learning_rate(rate))
+
+
+def adam(rate, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
+  """Adam (Kingma and Ba, 2015)."""
+  return optax.adam(rate, beta1, beta2, epsilon)
+
+
+def sgd(rate, momentum: float = 0.0):
+  """Gradient descent; with momentum, PyTorch's form (the velocity takes the whole gradient)."""
+  return optax.sgd(rate, momentum or None)
+
+
+OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+FROZEN = "frozen"  # name of the optimiser that leaves parameters as they are
+
+
+def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
+  """The optimiser described by a dict of `name`, `rate` and constants.
+
+  Raises:
+    InputError: unknown name or constant.
+  """
+  settings = dict(config)
+  name = settings.pop("name", None)
+  if name == FROZEN:
+    return optax.set_to_zero()
+  if name not in OPTIMIZERS:
+    known = ", ".join((*OPTIMIZERS, FROZEN))
+    raise InputError(f"config.train.updates: optimiser {name!r} is unknown; choose one of {known}")
+  rate = settings.pop("rate", None)
+  if rate is None:
+    raise InputError(f"config.train.updates: optimiser {name} needs a rate")
+  if isinstance(rate, Mapping):
+    rate = make_schedule("rate", rate)
+  try:
+    return OPTIMIZERS[name](rate, **settings)
+  except TypeError as error:
+    raise InputError(f"config.train.updates: optimiser {name}: {error}") from None
+
+
+def parameter_paths(params: Any) -> Any:
+  """Tree like `params` holding each parameter's path, such as "encoder/conv/kernel"."""
+
+  def path(keys, _):
+    return "/".join(str(getattr(key, "key", key)) for key in keys)
+
+  return jax.tree_util.tree_map_with_path(path, params)
+
+
+def parameter_groups(patterns: Sequence[str], params: Any) -> Any:
+  """Tree like `params` holding the one pattern that each parameter's path matches.
+
+  Raises:
+    InputError: a parameter matches none or several patterns, or a pattern matches nothing.
+  """
+  used = set()
+
+  def group(path):
+    matches = [pattern for pattern in patterns if re.search(pattern, path)]
+    if len(matches) != 1:
+      found = " and ".join(matches) or "none"
+      raise InputError(f"config.train.updates: parameter {path} must match one group, not {found}")
+    used.update(matches)
+    return matches[0]
+
+  groups = jax.tree.map(group, parameter_paths(params))
+  for pattern in patterns:
+    if pattern not in used:
+      raise InputError(f"config.train.updates: group {pattern!r} matches no parameter")
+  return groups
+
+
+def make_updates(configs: Sequence[Mapping[str, Any]], losses: Sequence[str]) -> tuple[Update, ...]:
+  """Updates from `config.train.updates`.
+
+  Raises:
+    InputError: unknown loss, optimiser or constant.
+  """
+  if not configs:
+    raise InputError("config.train.updates is empty: nothing would be trained")
+  updates = []
+  for i, config in enumerate(configs):
+    check_fields(f"config.train.updates[{i}]", config, ("loss", "clip", "groups"))
+    loss = config["loss"]
+    if loss not in losses:
+      hint = closest(loss, losses) or f"; it has {', '.join(losses)}"
+      raise InputError(f"config.train.updates: the model has no loss {loss!r}{hint}")
+    groups = {pattern: make_optimizer(group) for pattern, group in config["groups"].items()}
+    moves = optax.partition(groups, lambda params, g=tuple(groups): parameter_groups(g, params))
+    clip = optax.clip_by_global_norm(config["clip"]) if config["clip"] else optax.identity()
+    frozen = tuple(p for p, group in config["groups"].items() if group["name"] == FROZEN)
+    updates.append(Update(loss, optax.chain(clip, moves), frozen))
+  return tuple(updates)

@@ -1,0 +1,85 @@
+"""Schedules: named values that depend on the step alone, evaluated inside the compiled step.
+
+A schedule is a number, or a dict with `kind` and its constants, as in `config.train.schedules`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from objectcentric_jax.errors import InputError
+
+Array = jax.Array
+Schedule = Callable[[Array], Array]
+
+
+def constant(value: float) -> Schedule:
+  """The same value at every step."""
+  return lambda step: jnp.asarray(value, jnp.float32)
+
+
+def linear(start: float, end: float, steps: int, begin: int = 0) -> Schedule:
+  """From `start` to `end` over `steps` steps after step `begin`; constant before and after."""
+  _check_steps(steps)
+  return optax.linear_schedule(start, end, steps, begin)
+
+
+def exponential(start: float, rate: float, steps: int, begin: int = 0) -> Schedule:
+  """start * rate^((step - begin) / steps) after step `begin`."""
+  _check_steps(steps)
+  if rate <= 0:
+    raise ValueError(f"rate is {rate}: it must be positive")
+  return optax.exponential_decay(start, steps, rate, begin)
+
+
+def cosine(peak: float, steps: int, warmup: int = 0, end: float = 0.0) -> Schedule:
+  """Linear from 0 to `peak` over `warmup` steps, then half a cosine to `end` at step `steps`."""
+  return optax.warmup_cosine_decay_schedule(0.0 if warmup else peak, peak, warmup, steps, end)
+
+
+def piecewise(values: tuple[float, ...], steps: tuple[int, ...]) -> Schedule:
+  """values[i] until steps[i], then values[i + 1]: one value more than steps."""
+  if len(values) != len(steps) + 1:
+    raise TypeError(f"needs one value more than steps, not {len(values)} and {len(steps)}")
+  bounds, table = jnp.asarray(steps), jnp.asarray(values, jnp.float32)
+  return lambda step: table[jnp.searchsorted(bounds, step, side="right")]
+
+
+KINDS = {
+  "constant": constant,
+  "linear": linear,
+  "exponential": exponential,
+  "cosine": cosine,
+  "piecewise": piecewise,
+}
+
+
+def make_schedule(name: str, config: float | Mapping[str, Any]) -> Schedule:
+  """The schedule called `name` from its config.
+
+  Raises:
+    InputError: unknown kind or constants.
+  """
+  if not isinstance(config, Mapping):
+    return constant(config)
+  settings = dict(config)
+  kind = settings.pop("kind", None)
+  if kind not in KINDS:
+    raise InputError(f"schedule {name}: kind {kind!r} is unknown; choose one of {', '.join(KINDS)}")
+  try:
+    return KINDS[kind](**settings)
+  except (TypeError, ValueError) as error:
+    raise InputError(f"schedule {name}: {error}") from None
+
+
+def _check_steps(steps: int):
+  if steps < 1:
+    raise ValueError(f"steps is {steps}: at least 1 is needed")
+
+
+def make_schedules(configs: Mapping[str, Any]) -> dict[str, Schedule]:
+  """All schedules of `config.train.schedules`."""
+  return {name: make_schedule(name, config) for name, config in configs.items()}

@@ -1,0 +1,65 @@
+"""Task: one model with one kind of batch, as pure functions."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import jax
+
+from objectcentric_jax.scene import Scene
+
+Array = jax.Array
+Batch = Mapping[str, Array]
+Params = Any
+ModelState = dict[str, Any]
+
+
+class LossFn(Protocol):
+  """A named loss: the batch mean to minimise, the next model state, and scalars to log.
+
+  Args:
+    params: the whole parameter tree.
+    model_state: what changes in training besides parameters (batch statistics, multipliers,
+      recurrent carry). A value that a loss changes goes out through the result.
+    batch: see `objectcentric_jax.batch`.
+    now: the schedules' values this step, by name.
+    rng: key for this loss in this step.
+  """
+
+  def __call__(
+    self,
+    params: Params,
+    model_state: ModelState,
+    batch: Batch,
+    now: Mapping[str, Array],
+    rng: Array,
+  ) -> tuple[Array, tuple[ModelState, dict[str, Array]]]: ...
+
+
+class Task(Protocol):
+  """What the train step, the evaluator and the pictures need of a model. Holds no state.
+
+  A module named by `config.task` offers `make_task(model_config, axis_name=None)`; `axis_name` is
+  the device axis over which batch statistics must be averaged when the step runs under `pmap`.
+  """
+
+  losses: Mapping[str, LossFn]
+
+  def init(self, rng: Array, batch: Batch) -> tuple[Params, ModelState]:
+    """Initial parameters and model state for batches shaped like this one."""
+    ...
+
+  def scene(
+    self, params: Params, model_state: ModelState, batch: Batch, rng: Array, sample: bool = True
+  ) -> Scene:
+    """What the model sees in the batch; latents at their means when `sample` is False."""
+    ...
+
+  def terms(
+    self, params: Params, model_state: ModelState, batch: Batch, rng: Array, sample: bool = True
+  ) -> dict[str, Array]:
+    """Each term of the objective per example, [B], in nats, in evaluation mode."""
+    ...
+
+  def sample(self, params: Params, model_state: ModelState, rng: Array, count: int) -> Scene:
+    """Scenes drawn from the prior; generative models only."""
+    ...

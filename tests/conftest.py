@@ -1,0 +1,80 @@
+"""What every test runs under. Set before jax is imported, and inherited by the commands it starts."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SMALL_SET = "32px_1-3_train40_validation8_test8"
+# The smallest GENESIS-V2, for `python -m experiments.train`.
+TINY = (
+  "--config=configs/genesis_v2/multi_dsprites.py:smoke",
+  "--config.data.side=32",
+  "--config.model.features=8",
+  "--config.model.slots=3",
+  "--config.model.unroll=1",
+)
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Simulated devices wait for each other in threads, of which XLA starts as many as this.
+os.environ.setdefault("NPROC", "16")
+# Compiled programs are kept, so that commands start quickly and a second run of the tests does.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".xla_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+import pytest  # noqa: E402
+from absl import flags  # noqa: E402
+
+flags.FLAGS.mark_as_parsed()  # grain's worker processes read a flag
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory):
+  """Folder of prepared sets that has multi_dsprites/SMALL_SET: 40, 8 and 8 scenes."""
+  from data import prepare
+
+  root = tmp_path_factory.mktemp("prepared")
+  prepare.prepare(f"multi_dsprites/{SMALL_SET}", root, processes=1)
+  return root
+
+
+def start(module: str, *arguments, devices: int = 1, **environment: str) -> subprocess.Popen:
+  """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own."""
+  simulated = f"--xla_force_host_platform_device_count={devices}"
+  return subprocess.Popen(
+    [sys.executable, "-m", module, *map(str, arguments)],
+    cwd=ROOT,
+    env={**os.environ, "XLA_FLAGS": simulated, **environment},
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    start_new_session=True,
+  )
+
+
+def kill(process: subprocess.Popen):
+  """kill -9 of the process and all that it started."""
+  os.killpg(process.pid, signal.SIGKILL)
+  process.communicate()
+
+
+def finish(process: subprocess.Popen, seconds: float = 300) -> tuple[int, str, str]:
+  """Exit status, output and errors; the process does not outlive its time."""
+  try:
+    out, errors = process.communicate(timeout=seconds)
+  except subprocess.TimeoutExpired:
+    kill(process)
+    raise
+  return process.returncode, out, errors
+
+
+def run(module: str, *arguments, **options) -> str:
+  """Output of a command that must succeed."""
+  status, out, errors = finish(start(module, *arguments, **options))
+  assert status == 0, f"{module} {arguments} ended with {status}:\n{out}\n{errors}"
+  return out
