@@ -19,9 +19,7 @@ def get_config(variant: str = ""):
   config.model.slots = 4
   config.model.features = 16
   config.train.steps = 3000
-  config.train.updates = (
-    dict(loss="elbo", clip=0.0, groups={"": dict(name="adam", rate=1e-3)}),
-  )
+  config.train.updates = (dict(loss="elbo", clip=0.0, groups={"": dict(name="adam", rate=1e-3)}),)
   config.train.schedules = ml_collections.ConfigDict(
     dict(beta=dict(kind="linear", start=0.0, end=0.5, steps=4000, begin=500))
   )

@@ -3,9 +3,7 @@
 import ml_collections
 
 
-def apply(
-  config: ml_collections.ConfigDict, variant: str, **others
-) -> ml_collections.ConfigDict:
+def apply(config: ml_collections.ConfigDict, variant: str, **others) -> ml_collections.ConfigDict:
   """The config, or its variant.
 
   `smoke` takes two steps on made-up scenes of the same shapes; `others` are functions that change

@@ -2,8 +2,8 @@
 
 python -m experiments.import_checkpoint MODEL FILE.pth DIR --config configs/MODEL/DATASET.py
 
-MODEL is a module of objectcentric_jax/checkpoint_import, such as genesis_v2. The config must describe
-the network in the file; evaluate and visualise take the resulting DIR.
+MODEL is a module of objectcentric_jax/checkpoint_import, such as genesis_v2. The config must
+describe the network in the file; evaluate and visualise take the resulting DIR.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""What every test runs under. Set before jax is imported, and inherited by the commands it starts."""
+"""What every test runs under: set before jax is imported, inherited by commands it starts."""
 
 import os
 import pathlib

@@ -100,11 +100,12 @@ def test_killed_ten_times_at_random(tmp_path):
   kills, pause = [], threading.Event()
   while len(kills) < 10:
     start, ahead, delay = logged(workdir), draw.randint(1, 8), draw.uniform(0, 0.2)
+    odd = len(kills) % 2
 
-    def moment(start=start, ahead=ahead, delay=delay, during_write=len(kills) % 2):
+    def moment(start=start, ahead=ahead, delay=delay, odd=odd):
       if logged(workdir) < start + ahead and logged(workdir) < steps - 2:
         return False
-      if during_write:
+      if odd:
         return writing(workdir / "checkpoints", 0)
       pause.wait(delay)
       return True

@@ -36,9 +36,7 @@ def get_config() -> ml_collections.ConfigDict:
   model.dtype = "float32"  # or bfloat16
 
   config.train.steps = 500_001
-  config.train.updates = (
-    dict(loss="elbo", clip=0.0, groups={"": dict(name="adam", rate=1e-4)}),
-  )
+  config.train.updates = (dict(loss="elbo", clip=0.0, groups={"": dict(name="adam", rate=1e-4)}),)
   config.train.schedules.beta = 0.5  # weight of the KL terms where GECO is not used
   config.train.report_every = 1000
   config.train.checkpoint_every = 5000
