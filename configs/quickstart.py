@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/quickstart.py --workdir runs/quickstart
 
-8,000 steps of 16 images, about seven minutes on two CPU cores with everything before and after them.
+8,000 steps of 16 images, about seven minutes on two CPU cores with all that comes before and after.
 The published design with smaller images, fewer slots and a narrower network, whose normalisations
 keep the published eight channels a group. It is far too short a training to separate objects well:
 what it reaches, and the learning curve, are in experiments/results/quickstart.md.
