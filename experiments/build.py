@@ -12,7 +12,7 @@ import ml_collections
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.evaluation import Evaluator
 from objectcentric_jax.input.examples import GENERATED, Examples, open_split
-from objectcentric_jax.input.pipeline import evaluation_batches
+from objectcentric_jax.input.pipeline import describe, evaluation_batches
 from objectcentric_jax.metrics.image import reconstruction_metrics
 from objectcentric_jax.metrics.segmentation import segmentation_metrics
 from objectcentric_jax.training.checkpoints import read_config, restore_model
@@ -124,7 +124,7 @@ def results(
   return {
     "scores": dict(scores),
     "images": settings["images"] or len(examples),
-    "dataset": {"count": len(examples), **examples.about},
+    "dataset": describe(examples),
     "seed": settings["seed"],
     "latents": "sampled" if settings["sample"] else "means",
     "training_seed": config["seed"],

@@ -1,6 +1,5 @@
 """How every command here reads its flags and reports errors."""
 
-import os
 from collections.abc import Callable, Sequence
 
 from absl import flags, logging
@@ -28,8 +27,6 @@ def run(main: Callable[[Sequence[str]], int | None], usage: str):
       print("\n".join([usage.strip(), flags.FLAGS.main_module_help(), shared]))
       return 0
     logging.set_verbosity(logging.ERROR)
-    # Checkpoint and data libraries announce every file they touch.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     remaining = _parse(arguments)
     if flags.FLAGS.compilation_cache:
       from objectcentric_jax.training.devices import enable_compilation_cache

@@ -30,7 +30,7 @@ from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.noise import NOISE, draw_normal, draw_uniform
 from objectcentric_jax.nn.normalization import GroupNorm
 from objectcentric_jax.nn.recurrent import LSTM
-from objectcentric_jax.nn.unet import UNet, check_side
+from objectcentric_jax.nn.unet import ConvBlock, UNet, check_side
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -158,19 +158,6 @@ class PixelEmbedding(nn.Module):
     grid = coordinates(features.shape[1], features.shape[2], embedding.dtype)
     grid = jnp.pad(grid, ((0, 0), (0, 0), (EMBEDDING_SIZE - 2, 0)))
     return embedding + grid[None], embedding[..., -2:]
-
-
-class HeadBlock(nn.Module):
-  """3x3 convolution without bias, group normalisation, ReLU."""
-
-  features: int
-  norm: Callable[..., nn.Module]
-  dtype: jnp.dtype | None = None
-
-  @nn.compact
-  def __call__(self, x: Array) -> Array:
-    x = Conv(self.features, 3, padding=1, use_bias=False, dtype=self.dtype, name="conv")(x)
-    return nn.relu(self.norm(name="norm")(x))
 
 
 class PosteriorHead(nn.Module):
@@ -323,13 +310,13 @@ class GenesisV2(nn.Module):
     width, dtype = self.features, self.dtype
     norm = partial(GroupNorm, groups=self.norm_groups, dtype=dtype)
     self.encoder = UNet(width, norm, dtype)
-    self.segmentation_head = HeadBlock(width, norm, dtype)
+    self.segmentation_head = ConvBlock(width, norm, dtype)
     self.embedding = PixelEmbedding(self.semiconvolutional, dtype)
     start = kernel_start(self.kernel, self.slots)
     self.log_kernel_width = self.param(
       "log_kernel_width", nn.initializers.constant(start), (), jnp.float32
     )
-    self.feature_head = HeadBlock(width, norm, dtype)
+    self.feature_head = ConvBlock(width, norm, dtype)
     self.feature_projection = Conv(2 * width, 1, dtype=dtype)
     self.posterior = PosteriorHead(dtype)
     self.decoder = SlotDecoder(self.side, (width,) * 4, norm, dtype)

@@ -32,7 +32,7 @@ def unet_channels(side: int, base: int) -> tuple[tuple[int, ...], tuple[int, ...
   return down, up
 
 
-class UNetBlock(nn.Module):
+class ConvBlock(nn.Module):
   """3x3 convolution without bias, normalisation, ReLU."""
 
   features: int
@@ -60,7 +60,7 @@ class UNet(nn.Module):
     down, up = unet_channels(x.shape[1], self.base)
     skips = []
     for i, features in enumerate(down):
-      x = UNetBlock(features, self.norm, self.dtype, name=f"down_{i}")(x)
+      x = ConvBlock(features, self.norm, self.dtype, name=f"down_{i}")(x)
       skips.append(x)
       if i < len(down) - 1:
         x = x[:, ::2, ::2]
@@ -70,7 +70,7 @@ class UNet(nn.Module):
     x = flat.reshape(x.shape)
     for i, features in enumerate(up):
       x = jnp.concatenate([x, skips.pop()], axis=-1)
-      x = UNetBlock(features, self.norm, self.dtype, name=f"up_{i}")(x)
+      x = ConvBlock(features, self.norm, self.dtype, name=f"up_{i}")(x)
       if i < len(up) - 1:
         x = x.repeat(2, axis=1).repeat(2, axis=2)
     return x
