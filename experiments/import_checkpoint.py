@@ -56,9 +56,9 @@ def main(arguments):
   task, devices = build.make_task(config), Devices()
   side = config.data.side
   image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-  template, _ = jax.eval_shape(task.init, jax.random.key(config.seed), {"image": image})
-  params = importer.import_parameters(state_dict, config.model, template, source)
-  model_state = importer.import_model_state(wrapper, config.model, source)
+  shapes = jax.eval_shape(task.init, jax.random.key(config.seed), {"image": image})
+  params = importer.import_parameters(state_dict, config.model, shapes[0], source)
+  model_state = importer.import_model_state(state_dict, wrapper, config.model, shapes[1], source)
   step = int(wrapper.get("iter_idx", 0))
   updates = make_updates(config.train.updates, list(task.losses))
   key = jax.random.key(config.seed)

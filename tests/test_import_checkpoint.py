@@ -18,7 +18,8 @@ from objectcentric_jax.training.devices import Devices
 from tests.checkpoint_import import torch_writer
 from tests.conftest import finish, run, start
 from tests.golden import case as golden
-from tests.golden.genesisv2 import KEY, posterior_draws, slot_outputs
+from tests.golden.elbo_training import KEY
+from tests.golden.genesisv2 import posterior_draws, slot_outputs
 
 CONFIG = "--config=configs/genesis_v2/multi_dsprites.py"
 GENERATED = [CONFIG, "--config.data.name=generated", "--config.eval.images=4"]
@@ -72,8 +73,9 @@ def test_the_imported_model_computes_the_published_numbers(imported):
   assert restored.step == 1234 and restored.model_state == {}
   image = golden.images(arrays["inputs/image"])
   given = posterior_draws(arrays, 4)
-  posterior = jax.jit(lambda p: restored.task.posterior(p, image, KEY, given))(restored.params)
-  actual = slot_outputs(jax.device_get(posterior))
+  posterior = jax.jit(lambda p: restored.task.posterior(p, {}, image, KEY, given))(restored.params)
+  terms = restored.task.objective_terms(posterior, image)
+  actual = slot_outputs(*jax.device_get((posterior, terms)))
   compared = {name: case["outputs"][name] for name in actual if name in case["outputs"]}
   results = golden.compare(case | {"outputs": compared}, arrays, actual)
   assert len(results) >= 10
@@ -148,7 +150,7 @@ def test_mistakes_are_one_line(imported, checkpoint, tmp_path):
   for arguments, message in (
     (("genesis_v2", page, target), f"error: {page}: is a web page, so the download failed"),
     (("genesis_v3", checkpoint, target), "no importer for 'genesis_v3' (did you mean genesis_v2?)"),
-    (("names", checkpoint, target), "no importer for 'names'; there are: genesis_v2"),
+    (("names", checkpoint, target), "no importer for 'names'; there are: genesis, genesis_v2, "),
     (("genesis_v2", checkpoint), "give MODEL FILE.pth DIR; found 2 arguments"),
     (("genesis_v2", checkpoint, imported), f"{imported} already holds a run"),
   ):
@@ -176,13 +178,17 @@ def test_no_tensor_is_left_over_on_either_side():
     converted(weights, **{"feat_head.1.bias": np.zeros(3)})
 
 
+def model_state(checkpoint, config):
+  return importer.import_model_state({}, checkpoint, config, {}, "file.pth")
+
+
 def test_geco_state_of_a_checkpoint():
   config = MODEL | {"geco": MODEL["geco"] | {"use": True, "start": 2.0}}
-  fresh = importer.import_model_state({}, config, "file.pth")["geco"]
+  fresh = model_state({}, config)["geco"]
   assert (float(fresh.multiplier), int(fresh.updates)) == (2.0, 0)
-  before = importer.import_model_state({"beta": 0.5, "err_ema": None}, config, "file.pth")["geco"]
+  before = model_state({"beta": 0.5, "err_ema": None}, config)["geco"]
   assert (float(before.multiplier), int(before.updates)) == (0.5, 0)
   with pytest.raises(InputError, match=r"file.pth: err_ema has shape \(2,\), a number is expected"):
-    importer.import_model_state({"beta": 0.5, "err_ema": np.zeros(2)}, config, "file.pth")
+    model_state({"beta": 0.5, "err_ema": np.zeros(2)}, config)
   without = MODEL | {"geco": MODEL["geco"] | {"use": False}}
-  assert importer.import_model_state({"beta": 0.5}, without, "file.pth") == {}
+  assert model_state({"beta": 0.5}, without) == {}

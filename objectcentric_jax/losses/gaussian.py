@@ -25,3 +25,8 @@ def sampled_kl(
   """
   difference = log_normal(x, mean, deviation) - log_normal(x, prior_mean, prior_deviation)
   return difference.sum(-1)
+
+
+def normal_kl(mean: Array, deviation: Array) -> Array:
+  """KL(N(mean, deviation^2) || N(0, 1)) summed over the last axis: [..., D] to [...], nats."""
+  return (0.5 * (mean**2 + deviation**2 - 1.0) - jnp.log(deviation)).sum(-1)

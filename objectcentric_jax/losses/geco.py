@@ -3,6 +3,8 @@
 Rezende and Viola, "Taming VAEs" (2018), as in akosiorek/forge's geco.py.
 """
 
+from collections.abc import Mapping
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -60,4 +62,31 @@ def geco_update(
     multiplier.astype(geco.multiplier.dtype),
     average.astype(geco.error_average.dtype),
     geco.updates + 1,
+  )
+
+
+GECO_FIELDS = ("goal", "rate", "decay", "start", "minimum", "speedup")
+
+
+def geco_step(
+  geco: Geco, error: Array, settings: Mapping[str, float], shape: tuple[int, int, int]
+) -> Geco:
+  """`geco_update` for images of this shape (H, W, C), with settings that do not depend on it.
+
+  Args:
+    geco: state before the step.
+    error: batch mean, nats an image.
+    settings: GECO_FIELDS; `goal` in nats per value (pixel and channel), `rate` the step size of
+      the multiplier for images of 64 x 64 pixels.
+    shape: of an image.
+  """
+  height, width, channels = shape
+  return geco_update(
+    geco,
+    error,
+    goal=settings["goal"] * height * width * channels,
+    step_size=settings["rate"] * 64**2 / (height * width),
+    decay=settings["decay"],
+    speedup=settings["speedup"],
+    minimum=settings["minimum"],
   )

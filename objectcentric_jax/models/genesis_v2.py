@@ -20,16 +20,17 @@ from jax import lax
 
 from objectcentric_jax.errors import InputError, check_fields
 from objectcentric_jax.losses.gaussian import sampled_kl
-from objectcentric_jax.losses.geco import geco_start, geco_update
-from objectcentric_jax.losses.masks import mask_kl, mask_report, straight_through_clip
+from objectcentric_jax.losses.masks import mask_kl, straight_through_clip
 from objectcentric_jax.losses.mixture import mixture_error
+from objectcentric_jax.models.elbo_task import ElboTask, check_objective
+from objectcentric_jax.nn.autoregressive_prior import AutoregressivePrior
 from objectcentric_jax.nn.compute import compute_dtype, unroll_length
 from objectcentric_jax.nn.convolution import Conv, ConvTranspose
 from objectcentric_jax.nn.coordinates import broadcast, coordinates
 from objectcentric_jax.nn.linear import Linear
-from objectcentric_jax.nn.noise import NOISE, draw_normal, draw_uniform
+from objectcentric_jax.nn.moments import at_least_float32, posterior_moments
+from objectcentric_jax.nn.noise import Sample, draw_normal, draw_uniform
 from objectcentric_jax.nn.normalization import GroupNorm
-from objectcentric_jax.nn.recurrent import LSTM
 from objectcentric_jax.nn.unet import ConvBlock, UNet, check_side
 from objectcentric_jax.scene import Scene
 
@@ -170,9 +171,7 @@ class PosteriorHead(nn.Module):
     width = pooled.shape[-1]
     x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, dtype=self.dtype, name="norm")(pooled)
     x = nn.relu(Linear(width, self.dtype, name="hidden")(x))
-    x = _at_least_float32(Linear(width, self.dtype, name="moments")(x))
-    mean, raw = jnp.split(x, 2, axis=-1)
-    return mean, nn.softplus(raw + 0.5) + 1e-8
+    return posterior_moments(Linear(width, self.dtype, name="moments")(x))
 
 
 class SlotDecoder(nn.Module):
@@ -189,52 +188,7 @@ class SlotDecoder(nn.Module):
     for i, features in enumerate(self.features):
       x = ConvTranspose(features, 5, 2, 2, 1, dtype=self.dtype, name=f"conv_{i}")(x)
       x = nn.relu(self.norm(name=f"norm_{i}")(x))
-    return _at_least_float32(Conv(4, 1, dtype=self.dtype, name="colour_and_mask")(x))
-
-
-class AutoregressivePrior(nn.Module):
-  """p(z_k | z_1 .. z_{k-1}) of latents of size D; the first slot's prior is the standard normal.
-
-  Means are squashed by tanh.
-  """
-
-  size: int
-  unroll: int = 1
-  dtype: jnp.dtype | None = None
-
-  def setup(self):
-    self.lstm = LSTM(4 * self.size, self.unroll, self.dtype)
-    self.moments = Linear(2 * self.size, self.dtype)
-
-  def __call__(self, latents: Array) -> tuple[Array, Array]:
-    """Mean and deviation of every slot's prior given the slots before it, each [B, K, D]."""
-    start_mean = jnp.zeros_like(latents[:, :1])
-    start_deviation = jnp.ones_like(latents[:, :1])
-    if latents.shape[1] == 1:
-      return start_mean, start_deviation
-    mean, deviation, _ = self.following(latents[:, :-1])
-    return (
-      jnp.concatenate([start_mean, mean], axis=1),
-      jnp.concatenate([start_deviation, deviation], axis=1),
-    )
-
-  def following(self, latents: Array, state=None) -> tuple[Array, Array, tuple[Array, Array]]:
-    """Moments of the slot after each of these [B, k, D], continuing from an LSTM state."""
-    hidden, state = self.lstm(latents, state)
-    mean, raw = jnp.split(_at_least_float32(self.moments(hidden)), 2, axis=-1)
-    return jnp.tanh(mean), nn.sigmoid(raw + 4.0) + 1e-4, state
-
-  def draw(self, noise: Array) -> Array:
-    """Latents [B, K, D] drawn slot by slot from standard normal noise of that shape."""
-    latents, state = [noise[:, :1]], None
-    for k in range(1, noise.shape[1]):
-      mean, deviation, state = self.following(latents[-1], state)
-      latents.append(mean + noise[:, k : k + 1] * deviation)
-    return jnp.concatenate(latents, axis=1)
-
-
-def _at_least_float32(x: Array) -> Array:
-  return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return at_least_float32(Conv(4, 1, dtype=self.dtype, name="colour_and_mask")(x))
 
 
 @flax.struct.dataclass
@@ -321,9 +275,9 @@ class GenesisV2(nn.Module):
     self.posterior = PosteriorHead(dtype)
     self.decoder = SlotDecoder(self.side, (width,) * 4, norm, dtype)
     if self.autoregressive_prior:
-      self.prior = AutoregressivePrior(width, self.unroll, dtype)
+      self.prior = AutoregressivePrior(width, 4 * width, self.unroll, dtype)
 
-  def __call__(self, image: Array, sample: bool | Mapping[str, Array] = True) -> Posterior:
+  def __call__(self, image: Array, sample: Sample = True) -> Posterior:
     """Explains images [B, S, S, 3] in [0, 1].
 
     Args:
@@ -334,7 +288,7 @@ class GenesisV2(nn.Module):
     """
     features = nn.relu(self.encoder(image))
     embedding, offset = self.embedding(self.segmentation_head(features))
-    embedding = _at_least_float32(embedding)
+    embedding = at_least_float32(embedding)
     field = draw_uniform(self, sample, "field", image.shape[:3] + (1,), embedding.dtype)
     grouping = instance_colouring(
       embedding,
@@ -347,7 +301,7 @@ class GenesisV2(nn.Module):
     )
     values = self.feature_projection(self.feature_head(features))  # [B, S, S, 2F]
     masks = jnp.exp(grouping.log_masks)[..., 0]  # [B, K, S, S]
-    pooled = jnp.einsum("bkhw,bhwd->bkd", masks, _at_least_float32(values))
+    pooled = jnp.einsum("bkhw,bhwd->bkd", masks, at_least_float32(values))
     pooled = pooled / (masks.sum((2, 3))[..., None] + 1e-5)
     mean, deviation = self.posterior(pooled)
     noise = draw_normal(self, sample, "latent", mean.shape, mean.dtype)
@@ -372,9 +326,7 @@ class GenesisV2(nn.Module):
       image=reconstruction,
     )
 
-  def generate(
-    self, count: int, slots: int | None = None, sample: bool | Mapping[str, Array] = True
-  ) -> Generated:
+  def generate(self, count: int, sample: Sample = True, slots: int | None = None) -> Generated:
     """Draws `count` scenes of `slots` components (the model's own number when None).
 
     `sample` as in `__call__`, with "latent" [count, slots, D].
@@ -382,6 +334,10 @@ class GenesisV2(nn.Module):
     slots = self.slots if slots is None else slots
     noise = draw_normal(self, sample, "latent", (count, slots, self.features), jnp.float32)
     latents = self.prior.draw(noise) if self.autoregressive_prior else noise
+    return self.decode(latents)
+
+  def decode(self, latents: Array) -> Generated:
+    """Scenes of these component latents [B, K, D], all slots in use."""
     components, log_masks, image = self._decode(latents, None)
     return Generated(latents, components, log_masks, image)
 
@@ -399,87 +355,26 @@ class GenesisV2(nn.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class GenesisV2Task:
-  """GENESIS-V2 with its objective, as `objectcentric_jax.training.task.Task`.
+class GenesisV2Task(ElboTask):
+  """GENESIS-V2 with its objective (paper equation 7); the papers' pixel deviation is 0.7.
 
   Attributes:
-    network: the model.
-    pixel_deviation: of the likelihood of colours in [0, 1]; the papers use 0.7.
     mask_kl: adds KL(attention masks || decoded masks), option `klm_loss` of the published code.
     detach_decoded_masks: the decoded masks get no gradient from that term.
-    geco: constraint on the error (`goal` and moving average in nats per value, see `make_task`),
-      or None for a weight "beta" from the schedules.
-    axis_name: device axis to average the error over, under pmap.
   """
 
-  network: GenesisV2
-  pixel_deviation: float = 0.7
   mask_kl: bool = False
   detach_decoded_masks: bool = True
-  geco: Mapping[str, float] | None = None
-  axis_name: str | None = None
 
-  @property
-  def losses(self):
-    return {"elbo": self.elbo}
-
-  def init(self, rng, batch):
-    params = self.network.init({"params": rng, NOISE: rng}, batch["image"])["params"]
-    model_state = {} if self.geco is None else {"geco": geco_start(self.geco["start"])}
-    return params, model_state
-
-  def elbo(self, params, model_state, batch, now, rng, sample=True):
-    """Reconstruction error plus the weighted KL terms (paper equation 7, with GECO)."""
-    image = batch["image"]
-    posterior = self.posterior(params, image, rng, sample)
-    terms = {name: value.mean() for name, value in self.objective_terms(posterior, image).items()}
-    error = terms["reconstruction"]
-    divergence = sum(value for name, value in terms.items() if name != "reconstruction")
-    if self.geco is None:
-      multiplier = now["beta"]
-    else:
-      multiplier = model_state["geco"].multiplier
-      everywhere = error if self.axis_name is None else lax.pmean(error, self.axis_name)
-      model_state = model_state | {"geco": self._constrain(model_state["geco"], everywhere)}
-    report = {
-      **terms,
-      "elbo": error + divergence,
-      "reconstruction_per_value": error / image[0].size,
-      "mse": ((posterior.image - image) ** 2).mean(),
-      "multiplier": multiplier,
-      "kernel_width": jnp.exp(params["log_kernel_width"]),
-      **mask_report(jnp.exp(posterior.log_masks)),
-    }
-    return error + multiplier * divergence, (model_state, report)
-
-  def scene(self, params, model_state, batch, rng, sample=True):
-    posterior = self.posterior(params, batch["image"], rng, sample)
-    return Scene(
-      image=posterior.image,
-      masks=jnp.exp(posterior.log_masks),
-      components=posterior.components,
-      latents=posterior.mean,
-      other_masks={"attention": jnp.exp(posterior.grouping.log_masks)},
-    )
-
-  def terms(self, params, model_state, batch, rng, sample=True):
-    posterior = self.posterior(params, batch["image"], rng, sample)
-    return self.objective_terms(posterior, batch["image"])
-
-  def sample(self, params, model_state, rng, count):
-    generated = self.network.apply(
-      {"params": params}, count, method=GenesisV2.generate, rngs={NOISE: rng}
-    )
-    return Scene(
-      image=generated.image,
-      masks=jnp.exp(generated.log_masks),
-      components=generated.components,
-      latents=generated.latents,
-    )
-
-  def posterior(self, params, image, rng, sample: bool | Mapping[str, Array] = True) -> Posterior:
-    """Everything the network computes for images [B, S, S, 3]; `sample` as in the network."""
-    return self.network.apply({"params": params}, image, sample, rngs={NOISE: rng})
+  def objective_terms(self, posterior: Posterior, image: Array) -> dict[str, Array]:
+    error = mixture_error(image, posterior.components, posterior.log_masks, self.pixel_deviation)
+    terms = {"reconstruction": error, "kl_latent": self.latent_kl(posterior)}
+    if self.mask_kl:
+      decoded = jnp.exp(posterior.log_masks)
+      if self.detach_decoded_masks:
+        decoded = lax.stop_gradient(decoded)
+      terms["kl_mask"] = mask_kl(jnp.exp(posterior.grouping.log_masks), decoded)
+    return terms
 
   def latent_kl(self, posterior: Posterior) -> Array:
     """One-sample KL of each slot's latent to its prior: [B, K], nats."""
@@ -493,32 +388,18 @@ class GenesisV2Task:
     counted = self.network.decode_missing_slots | posterior.grouping.found
     return jnp.where(counted, kl, 0.0)
 
-  def objective_terms(self, posterior: Posterior, image: Array) -> dict[str, Array]:
-    """Terms of the objective per image, [B], in nats; their sum is the negative ELBO."""
-    terms = {
-      "reconstruction": mixture_error(
-        image, posterior.components, posterior.log_masks, self.pixel_deviation
-      ),
-      "kl_latent": self.latent_kl(posterior).sum(1),
-    }
-    if self.mask_kl:
-      decoded = jnp.exp(posterior.log_masks)
-      if self.detach_decoded_masks:
-        decoded = lax.stop_gradient(decoded)
-      terms["kl_mask"] = mask_kl(jnp.exp(posterior.grouping.log_masks), decoded)
-    return terms
-
-  def _constrain(self, geco, error):
-    values = 3 * self.network.side**2
-    return geco_update(
-      geco,
-      error,
-      goal=self.geco["goal"] * values,
-      step_size=self.geco["rate"] * 64**2 / self.network.side**2,
-      decay=self.geco["decay"],
-      speedup=self.geco["speedup"],
-      minimum=self.geco["minimum"],
+  def scene_of(self, result: Posterior | Generated) -> Scene:
+    explained = isinstance(result, Posterior)
+    return Scene(
+      image=result.image,
+      masks=jnp.exp(result.log_masks),
+      components=result.components,
+      latents=result.mean if explained else result.latents,
+      other_masks={"attention": jnp.exp(result.grouping.log_masks)} if explained else {},
     )
+
+  def details(self, params, posterior):
+    return {"kernel_width": jnp.exp(params["log_kernel_width"])}
 
 
 NETWORK_FIELDS = (
@@ -534,7 +415,6 @@ NETWORK_FIELDS = (
   "decode_missing_slots",
 )
 TASK_FIELDS = ("pixel_deviation", "mask_kl", "detach_decoded_masks")
-GECO_FIELDS = ("goal", "rate", "decay", "start", "minimum", "speedup")
 
 
 def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
@@ -548,7 +428,7 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
     InputError: a field is missing, unknown, or has a value the model cannot use.
   """
   check_fields("config.model", config, (*NETWORK_FIELDS, *TASK_FIELDS, "geco", "unroll", "dtype"))
-  check_fields("config.model.geco", config["geco"], ("use", *GECO_FIELDS))
+  geco = check_objective(config)
   check_side(config["side"])
   if config["slots"] < 1:
     raise InputError(f"config.model.slots is {config['slots']}: at least 1 is needed")
@@ -560,9 +440,6 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
   if config["kernel"] not in KERNELS:
     known = ", ".join(KERNELS)
     raise InputError(f"config.model.kernel is {config['kernel']!r}: choose one of {known}")
-  if config["pixel_deviation"] <= 0:
-    found = config["pixel_deviation"]
-    raise InputError(f"config.model.pixel_deviation is {found}: a number above 0 is needed")
   network = GenesisV2(
     **{name: config[name] for name in NETWORK_FIELDS},
     unroll=unroll_length(config["unroll"], config["slots"]),
@@ -571,6 +448,6 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
   return GenesisV2Task(
     network=network,
     **{name: config[name] for name in TASK_FIELDS},
-    geco={name: config["geco"][name] for name in GECO_FIELDS} if config["geco"]["use"] else None,
+    geco=geco,
     axis_name=axis_name,
   )

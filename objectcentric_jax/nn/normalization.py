@@ -1,26 +1,30 @@
-"""Group normalisation (Wu and He, 2018) with PyTorch's constants."""
+"""Normalisations with PyTorch's constants; statistics are in float32 at least."""
+
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 Array = jax.Array
 
 
 class GroupNorm(nn.Module):
-  """Normalises groups of channels of [N, H, W, C] per image; C is a multiple of `groups`.
+  """Normalises groups of channels of [N, H, W, C] per image (Wu and He, 2018).
 
-  Statistics are taken in float32 at least, whatever the compute type, in two passes and row by
-  row: a single running sum over a whole image loses digits that PyTorch keeps.
+  C is a multiple of `groups`; None makes a group of every channel. Statistics are taken in two
+  passes and row by row: a single running sum over a whole image loses digits that PyTorch keeps.
   """
 
-  groups: int = 8
+  groups: int | None = 8
   epsilon: float = 1e-5
   dtype: jnp.dtype | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     channels = x.shape[-1]
+    groups = self.groups or channels
     scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
     bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
     statistics = jnp.promote_types(x.dtype, jnp.float32)
@@ -28,11 +32,65 @@ class GroupNorm(nn.Module):
 
     def average(values):  # [N, H, W, C] to the mean of each channel's group, [N, 1, 1, C]
       per_channel = values.mean(2).mean(1)
-      grouped = per_channel.reshape(-1, self.groups, channels // self.groups)
+      grouped = per_channel.reshape(-1, groups, channels // groups)
       per_group = jnp.broadcast_to(grouped.mean(2, keepdims=True), grouped.shape)
       return per_group.reshape(-1, 1, 1, channels)
 
     centred = x - average(x)
     normalised = centred * jax.lax.rsqrt(average(centred**2) + self.epsilon)
+    y = normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
+    return y.astype(self.dtype or y.dtype)
+
+
+InstanceNorm = partial(GroupNorm, groups=None)  # every channel of every image, no running average
+
+
+class BatchNorm(nn.Module):
+  """Normalises every channel of [N, H, W, C] over the whole batch (Ioffe and Szegedy, 2015).
+
+  While the collection `batch_stats` may change, statistics are those of the batch and the running
+  ones move towards them; else the running ones are used. The running variance takes the unbiased
+  estimate, the normalisation the biased one. Under `pmap` with `axis_name` the batch is that of
+  all devices.
+  """
+
+  momentum: float = 0.1
+  epsilon: float = 1e-5
+  axis_name: str | None = None
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    channels = x.shape[-1]
+    scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
+    bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
+    running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+    running_variance = self.variable("batch_stats", "variance", jnp.ones, (channels,), jnp.float32)
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+    # Initialisation runs outside of any device axis.
+    axis_name = None if self.is_initializing() else self.axis_name
+
+    def average(values):
+      mean = values.mean(2).mean(1).mean(0)
+      return mean if axis_name is None else lax.pmean(mean, axis_name)
+
+    def move(running, value):
+      moved = (1 - self.momentum) * running.value + self.momentum * value
+      running.value = moved.astype(running.value.dtype)
+
+    if self.is_mutable_collection("batch_stats"):
+      mean = average(x)
+      centred = x - mean.reshape(1, 1, 1, -1)
+      variance = average(centred**2)
+      if not self.is_initializing():
+        devices = 1 if axis_name is None else lax.axis_size(axis_name)
+        count = devices * x.size // channels
+        move(running_mean, mean)
+        move(running_variance, variance * (count / (count - 1)))
+    else:
+      centred = x - running_mean.value.reshape(1, 1, 1, -1)
+      variance = running_variance.value
+    normalised = centred * lax.rsqrt(variance + self.epsilon).reshape(1, 1, 1, -1)
     y = normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
     return y.astype(self.dtype or y.dtype)

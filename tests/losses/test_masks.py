@@ -60,3 +60,6 @@ def test_report_names_collapse():
   report = mask_report(jnp.asarray(masks))
   assert float(report["active_components"]) == (1 + 4) / 2
   assert float(report["largest_share"]) == pytest.approx((1 + 0.49) / 2)
+  shares = {name: float(value) for name, value in report.items() if name.startswith("share/")}
+  expected = {"share/1": (1 + 0.25) / 2, "share/2": 0.125, "share/3": 0.245, "share/4": 0.005}
+  assert shares == pytest.approx(expected)
