@@ -40,8 +40,14 @@ setup(
     "matplotlib",
   ],
   extras_require={
-    "dev": ["pytest", "ruff", "scikit-learn"],
+    "dev": ["pytest", "ruff", "scikit-learn", "h5py", "av"],
     "fast": ["opencv-python-headless"],
+    # Of data.prepare: raw files in HDF5 and mp4, simulated and recorded scenes, several machines.
+    "hdf5": ["h5py"],
+    "video": ["av"],
+    "sim": ["mujoco"],
+    "atari": ["ale-py"],
+    "beam": ["apache-beam>=2.77"],
     "tensorboard": ["tensorboardX>=2.6.5"],
     "cuda12": [f"jax[cuda12]{JAX}"],
     "cuda13": [f"jax[cuda13]{JAX}"],

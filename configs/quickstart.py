@@ -8,12 +8,12 @@ keep the published eight channels a group. It is far too short a training to sep
 what it reaches, and the learning curve, are in experiments/results/quickstart.md.
 """
 
-from configs import variants
+from configs import datasets, variants
 from configs.genesis_v2 import _base
 
 
 def get_config(variant: str = ""):
-  config = _base.get_config()
+  config = _base.get_config(datasets.multi_dsprites)
   config.data.name = "multi_dsprites/32px_1-3_train20000"
   config.data.side = 32
   config.data.objects = 3

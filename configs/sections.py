@@ -14,7 +14,15 @@ def base() -> ml_collections.ConfigDict:
   data.name = ""  # dataset, or dataset/variant, as data.prepare names it
   data.directory = ""  # of prepared sets; "" for $OBJECTCENTRIC_DATA or ~/objectcentric_data
   data.split = "train"
-  data.side = 64  # images are resized to side x side
+  # What is read, as the dataset calls it; a name that ends in ? is left out where it is not there.
+  data.fields = ("image", "segmentation?", "num_objects?")
+  data.side = 64  # of the pictures that come out; 0 for whatever the steps leave
+  data.frames = 0  # of the videos that come out; 0 likewise
+  # Steps, each dict(name=..., ...), of objectcentric_jax/input/preprocess.py; without any pictures
+  # are resized to side x side by their nearest pixel.
+  data.preprocess = ()
+  data.min_objects = 0  # scenes with fewer are left out
+  data.max_objects = 0  # scenes with more are left out; 0 for no limit
   data.batch_size = 32  # over all devices
   data.objects = 4  # of made-up scenes, in the smoke variant
   data.memory = 4.0  # GiB: a split up to this size is decoded once and kept

@@ -11,7 +11,9 @@ import ml_collections
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.evaluation import Evaluator
-from objectcentric_jax.input.examples import GENERATED, Examples, open_split
+from objectcentric_jax.input.arrays import Examples
+from objectcentric_jax.input.examples import open_split
+from objectcentric_jax.input.generated import GENERATED
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
 from objectcentric_jax.metrics.image import reconstruction_metrics
 from objectcentric_jax.metrics.segmentation import segmentation_metrics
@@ -107,9 +109,9 @@ class Restored:
     self.params, self.model_state = restored["params"], restored["model_state"]
 
 
-def open_examples(config: Mapping[str, Any], split: str) -> Examples:
-  """Opens a split of the config's dataset."""
-  return open_split(config["data"], split)
+def open_examples(config: Mapping[str, Any], split: str, training: bool = False) -> Examples:
+  """Opens a split of the config's dataset; for training, random steps of its preprocessing draw."""
+  return open_split(config["data"], split, training)
 
 
 def results(
@@ -136,8 +138,10 @@ def results(
 def table(result: Mapping[str, Any]) -> str:
   """Results as text: where they are from, then a line a score."""
   about = result["dataset"]
+  chosen = f", objects {about['objects']}" if "objects" in about else ""
   head = (
-    f"{about['name']} {about['split']}, first {result['images']} of {about['count']} images, "
+    f"{about['name']} {about['split']}{chosen}, "
+    f"first {result['images']} of {about['count']} images, "
     f"background labels {list(about.get('background_ids', []))}, seed {result['seed']}, "
     f"latents {result['latents']}; step {result['step']} ({result['checkpoint']} checkpoint)"
   )

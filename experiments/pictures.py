@@ -1,4 +1,4 @@
-"""Pictures of what a model makes of data."""
+"""Pictures of data and of what a model makes of it. Each kind gives its files: {name: array}."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,25 +7,53 @@ import jax
 import numpy as np
 
 from objectcentric_jax.batch import as_float
-from objectcentric_jax.input.examples import Examples
-from objectcentric_jax.plots.scene import colour_labels, grid, scene_figure, to_uint8
+from objectcentric_jax.errors import InputError
+from objectcentric_jax.input.arrays import Examples
+from objectcentric_jax.plots.grid import grid
+from objectcentric_jax.plots.latents import (
+  informative_dimensions,
+  object_components,
+  traversal_figure,
+  traverse,
+)
+from objectcentric_jax.plots.scene import (
+  ScenePictures,
+  colour_labels,
+  component_figure,
+  scene_figure,
+  scene_pictures,
+  separate_pictures,
+  to_uint8,
+)
+from objectcentric_jax.plots.video import frames, spaced, video_animation, video_strip
 from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.task import Task
 
+Files = dict[str, np.ndarray]
+
 PER_ROW = 8
+DIMENSIONS = 6  # that a traversal varies
+OFFSETS = np.linspace(-2, 2, 9)  # of a traversal, in deviations
+MEASURED = 32  # images at least over which the deviations are taken
 
 
-def draw_data(examples: Examples, count: int = 2 * PER_ROW) -> np.ndarray:
-  """Contact sheet of the first examples, labels below each row of images."""
+def draw_data(examples: Examples, count: int = 2 * PER_ROW) -> Files:
+  """Contact sheet of the first examples, labels below each row of images; a video fills a row."""
   batch = _first(examples, count)
+  images = _seen(batch)
+  if images.ndim == 5:
+    shown = spaced(images.shape[1], PER_ROW)
+    groups = [(video, shown) for video in range(len(images))]
+  else:
+    groups = [slice(start, start + PER_ROW) for start in range(0, len(images), PER_ROW)]
   rows = []
-  for start in range(0, count, PER_ROW):
-    part = slice(start, start + PER_ROW)
-    rows.append(list(batch["image"][part]))
+  for group in groups:
+    rows.append(list(images[group]))
     if "segmentation" in batch:
-      labels = batch["segmentation"][part][..., 0]
+      labels = batch["segmentation"][group][..., 0]
       rows.append(list(colour_labels(labels, examples.about["background_ids"])))
-  return grid(rows)
+  each = len(rows) // len(groups)
+  return {"data.png": grid(rows, row_breaks=range(each, len(rows), each))}
 
 
 def draw_reconstruction(
@@ -36,40 +64,185 @@ def draw_reconstruction(
   config: Mapping[str, Any],
   count: int = PER_ROW,
 ) -> np.ndarray:
-  """The first examples of a split: image, labels, reconstruction, segments, components."""
+  """The first examples of a split: input, labels, reconstruction, segments, masked components.
+
+  Of a video model it shows frames of the first example.
+  """
+  return scene_figure(_explained(task, params, model_state, examples, config, count))
+
+
+def draw_reconstructions(
+  task: Task,
+  params: Any,
+  model_state: Any,
+  examples: Examples,
+  config: Mapping[str, Any],
+  count: int = PER_ROW,
+  separate: bool = False,
+) -> Files:
+  """`draw_reconstruction`, and each image taken apart; every picture by itself if `separate`."""
+  pictures = _explained(task, params, model_state, examples, config, count)
+  return _scene_files(pictures, "reconstruction", "image", separate)
+
+
+def draw_samples(
+  task: Task,
+  params: Any,
+  model_state: Any,
+  seed: int,
+  count: int = PER_ROW,
+  separate: bool = False,
+) -> Files:
+  """Scenes drawn from the prior: overview, each taken apart and put together step by step.
+
+  Raises:
+    InputError: the model has no prior to draw from.
+  """
+  if not hasattr(task, "sample"):
+    raise InputError("--what samples: this model has no prior to draw scenes from")
+  draw = jax.jit(lambda p, s, k: task.sample(p, s, k, count))
+  scene = jax.device_get(draw(params, model_state, jax.random.key(seed)))
+  pictures = scene_pictures(_still(scene, count)[0])
+  return _scene_files(pictures, "samples", "sample", separate)
+
+
+def draw_traversals(
+  task: Task,
+  params: Any,
+  model_state: Any,
+  examples: Examples,
+  config: Mapping[str, Any],
+  count: int = PER_ROW,
+  component: int | None = None,
+) -> Files:
+  """What the most informative dimensions of one component's latent do to the first images.
+
+  Every dimension starts at the image's posterior mean and is varied in units of its standard
+  deviation over images, which is what a prior learns of it.
+
+  Args:
+    component: which one, from 1; the largest that is not background when None.
+
+  Raises:
+    InputError: the model does not decode latents of images, or has no such component.
+  """
+  if not hasattr(task, "decode"):
+    raise InputError("--what traversal: this model offers no decode(params, model_state, latents)")
+  scene, batch = scene_of(task, params, model_state, _first(examples, max(count, MEASURED)), config)
+  if scene.latents is None or scene.latents.ndim != 3:
+    raise InputError("--what traversal: this model has no latents [K, D] of still images")
+  chosen = _chosen_components(scene, component)
+  of_chosen = scene.latents[np.arange(len(chosen)), chosen]  # [N, D]
+  dimensions, deviations = informative_dimensions(of_chosen, DIMENSIONS)
+  decode = jax.jit(task.decode)
+  pictures = scene_pictures(scene, _seen(batch))
+  titles = [f"{offset:+g}\ndeviations" if offset else "posterior\nmean" for offset in OFFSETS]
+  files = {}
+  for i in range(min(count, len(chosen))):
+    rows = {}
+    for dimension, deviation in zip(dimensions, deviations, strict=True):
+      varied = traverse(scene.latents[i], chosen[i], dimension, OFFSETS * deviation)
+      decoded = jax.device_get(decode(params, model_state, varied))
+      rows[f"dimension {dimension + 1}\ndeviation {deviation:.2g}"] = to_uint8(decoded.image)
+    overview = {name: stack[i] for name, stack in pictures.whole.items()}
+    if "masked" in pictures.parts:
+      overview[f"component {chosen[i] + 1}"] = pictures.parts["masked"][i, chosen[i]]
+    files[f"traversal-{i:03}.png"] = traversal_figure(overview, rows, titles)
+  return files
+
+
+def draw_videos(
+  task: Task,
+  params: Any,
+  model_state: Any,
+  examples: Examples,
+  config: Mapping[str, Any],
+  count: int = PER_ROW,
+) -> Files:
+  """The first videos, each as an animation and as a strip of frames.
+
+  Raises:
+    InputError: the model or the data are of still images.
+  """
   batch = _first(examples, count)
-  scene, image = scene_of(task, params, model_state, batch, config)
-  background = examples.about.get("background_ids", ())
-  return scene_figure(image, scene, batch.get("segmentation"), count, background)
+  if _seen(batch).ndim != 5:
+    raise InputError(f"--what video: dataset {examples.about['name']} has still images, no videos")
+  scene, batch = scene_of(task, params, model_state, batch, config)
+  if scene.image.ndim != 5:
+    raise InputError("--what video: this model explains still images, not videos")
+  files = {}
+  for i in range(len(scene.image)):
+    truth = batch["segmentation"][i] if "segmentation" in batch else None
+    background = examples.about.get("background_ids", ())
+    pictures = scene_pictures(frames(scene, i), _seen(batch)[i], truth, background)
+    files[f"video-{i:03}.gif"] = video_animation(pictures)
+    files[f"video-{i:03}.png"] = video_strip(pictures)
+  return files
 
 
 def scene_of(
   task: Task, params: Any, model_state: Any, batch: Mapping, config: Mapping[str, Any]
-) -> tuple[Scene, np.ndarray]:
-  """The model's scene of a batch and the images in [0, 1], on the host."""
+) -> tuple[Scene, dict[str, np.ndarray]]:
+  """The model's scene of a batch, and the batch with images in [0, 1], on the host."""
   settings = config["eval"]
 
   @jax.jit
   def explain(params, model_state, batch):
     batch, key = as_float(batch), jax.random.key(settings["seed"])
-    scene = task.scene(params, model_state, batch, key, settings["sample"])
-    return scene, batch["image"]
+    return task.scene(params, model_state, batch, key, settings["sample"]), batch
 
   return jax.device_get(explain(params, model_state, batch))
 
 
-def draw_samples(
-  task: Task, params: Any, model_state: Any, seed: int, count: int = PER_ROW
-) -> np.ndarray:
-  """Scenes drawn from the prior, with their components."""
-  draw = jax.jit(lambda p, s, k: task.sample(p, s, k, count))
-  scene = jax.device_get(draw(params, model_state, jax.random.key(seed)))
-  masked = to_uint8(scene.masks * scene.components)  # [N, K, H, W, 3]
-  images, segments = to_uint8(scene.image), colour_labels(scene.masks.argmax(1)[..., 0])
-  rows = [[images[i], segments[i], *masked[i]] for i in range(count)]
-  titles = ["sample", "segments", *(str(k + 1) for k in range(masked.shape[1]))]
-  return grid(rows, column_labels=titles, breaks=(2,))
+def _explained(task, params, model_state, examples, config, count) -> ScenePictures:
+  """Pictures of the first examples, or of frames of the first where they are videos."""
+  batch = _first(examples, count)
+  if _seen(batch).ndim == 5:
+    batch = {name: array[:1] for name, array in batch.items()}
+  scene, batch = scene_of(task, params, model_state, batch, config)
+  scene, shown = _still(scene, count)
+  image, truth = _seen(batch), batch.get("segmentation")
+  if shown is not None:
+    image, truth = image[0][shown], None if truth is None else truth[0][shown]
+  return scene_pictures(scene, image, truth, examples.about.get("background_ids", ()))
+
+
+def _chosen_components(scene: Scene, component: int | None) -> np.ndarray:
+  """Which component of each scene to vary, [B], from 0."""
+  if component is None:
+    return object_components(scene)
+  count, slots = scene.latents.shape[:2]
+  if component > slots:
+    raise InputError(f"--component is {component}: this model has {slots} components")
+  return np.full(count, component - 1)
+
+
+def _still(scene: Scene, count: int) -> tuple[Scene, np.ndarray | None]:
+  """The scene where it is of images; else frames of its first video, and which ones."""
+  if scene.image.ndim == 4:
+    return scene, None
+  shown = spaced(scene.image.shape[1], count)
+  return jax.tree.map(lambda x: x[shown], frames(scene, 0)), shown
+
+
+def _scene_files(pictures: ScenePictures, overview: str, single: str, separate: bool) -> Files:
+  files = {f"{overview}.png": scene_figure(pictures)}
+  for i in range(len(next(iter(pictures.whole.values())))):
+    if pictures.parts:
+      files[f"{overview}-{i:03}.png"] = component_figure(pictures, i)
+    if separate:
+      parts = separate_pictures(pictures, i)
+      files |= {f"{single}-{i:03}_{name}.png": picture for name, picture in parts.items()}
+  return files
 
 
 def _first(examples: Examples, count: int) -> dict[str, np.ndarray]:
   return examples.read(np.arange(min(count, len(examples))))
+
+
+def _seen(batch: Mapping[str, np.ndarray]) -> np.ndarray:
+  """What a model explains of a batch: its images [B, H, W, C] or videos [B, T, H, W, C]."""
+  for name in ("video", "image"):
+    if name in batch:
+      return batch[name]
+  raise InputError(f"config.data.fields has {', '.join(batch)}, but no image or video to draw")

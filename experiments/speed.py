@@ -16,7 +16,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from experiments import build, command
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.examples import GENERATED, Examples, generated
+from objectcentric_jax.input.arrays import Examples
+from objectcentric_jax.input.generated import GENERATED, made_up
 from objectcentric_jax.input.pipeline import train_batches
 from objectcentric_jax.input.prefetch import Prefetch
 from objectcentric_jax.training.devices import Devices
@@ -49,7 +50,7 @@ def main(_):
     raise InputError(f"config.train.parallel is {found!r}: experiments.speed measures jit alone")
   stored = open_stored(config) if FLAGS.input else None
   task = build.make_task(config)
-  examples = generated(config.data.side, config.data.objects, "speed", count=size)
+  examples = made_up(config.data, "speed", size)
   updates = make_updates(config.train.updates, list(task.losses))
   step = make_train_step(task, updates, make_schedules(config.train.schedules.to_dict()))
   batch = devices.put(examples.read(np.arange(size)))
@@ -124,7 +125,7 @@ def open_stored(config) -> Examples:
   """The config's prepared dataset."""
   if config.data.name == GENERATED:
     raise InputError("--input measures a prepared dataset; this config has made-up scenes")
-  return build.open_examples(config, config.data.split)
+  return build.open_examples(config, config.data.split, training=True)
 
 
 def input_rate(examples: Examples, config, devices: Devices, seconds: float = 5.0) -> float:
@@ -138,7 +139,7 @@ def input_rate(examples: Examples, config, devices: Devices, seconds: float = 5.
     next(prefetch)
   start, count = time.perf_counter(), 0
   while time.perf_counter() - start < seconds:
-    jax.block_until_ready(next(prefetch)["image"])
+    jax.block_until_ready(next(prefetch))
     count += data.batch_size
   prefetch.close()
   return count / (time.perf_counter() - start)

@@ -15,7 +15,7 @@ from experiments import build, command
 from experiments.pictures import draw_reconstruction
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input.pipeline import train_batches
-from objectcentric_jax.plots.scene import save
+from objectcentric_jax.plots.grid import save
 from objectcentric_jax.training.devices import Devices
 from objectcentric_jax.training.loop import fit
 from objectcentric_jax.training.reports import duration
@@ -36,7 +36,7 @@ def main(_):
   devices = Devices()
   task = build.make_task(config)
   build.prepare_data(config)
-  examples = build.open_examples(config, config.data.split)
+  examples = build.open_examples(config, config.data.split, training=True)
   held_out = build.open_examples(config, config.eval.split)
   if is_main:
     kind = jax.local_devices()[0].device_kind

@@ -77,6 +77,11 @@ def metadata(directory: Path) -> dict[str, Any]:
     raise _damaged(directory, f"{METADATA} cannot be read ({error})") from None
 
 
+def add_metadata(directory: Path, **values: Any) -> None:
+  """Adds to what a set says of itself, before its manifest is written."""
+  _write_whole(directory / METADATA, json.dumps({**metadata(directory), **values}))
+
+
 def note_default_config(folder: Path, config: str) -> None:
   """Notes, as TFDS does, which config a dataset's name alone means.
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests import conftest
 
-TRAIN, EVALUATE = "experiments.train", "experiments.evaluate"
+TRAIN, EVALUATE, VISUALISE = (f"experiments.{name}" for name in ("train", "evaluate", "visualise"))
 SET = f"--config.data.name=multi_dsprites/{conftest.SMALL_SET}"
 DIVERGING = "({'loss':'elbo','clip':0.0,'groups':{'':{'name':'adam','rate':1e999}}},)"
 
@@ -70,6 +70,27 @@ BAD = {
     ["--workdir={run}", "--config.model.features=16"],
     ["config.model.features was 8, now 16", "{run}"],
   ),
+  "video of images": (
+    VISUALISE,
+    ["--workdir={run}", "--what=video"],
+    ["--what video", "dataset generated has still images"],
+  ),
+  "no such component": (
+    VISUALISE,
+    ["--workdir={run}", "--what=traversal", "--component=4"],
+    ["--component is 4", "3 components"],
+  ),
+  "component of samples": (
+    VISUALISE,
+    ["--workdir={run}", "--what=samples", "--component=1"],
+    ["--component is for --what traversal, not samples"],
+  ),
+  "separate data": (
+    VISUALISE,
+    ["--workdir={run}", "--what=data", "--separate"],
+    ["--separate is for --what reconstruction and samples, not data"],
+  ),
+  "unknown picture": (VISUALISE, ["--workdir={run}", "--what=latents"], ["latents", "traversal"]),
   "no run": (EVALUATE, ["--workdir={folder}"], ["{folder} is not a workdir"]),
   "damaged config": (EVALUATE, ["--workdir={folder}/damaged"], ["config.json is damaged"]),
   "another model": (
@@ -178,3 +199,21 @@ def test_evaluation_of_a_run(places, tmp_path):
   assert result["seed"] == 0 and str(out) in text
   for name, value in result["scores"].items():
     assert f"{name} " in text and f"{value:.4f}" in text
+
+
+def test_pictures_of_a_run(places, tmp_path):
+  names = []
+  for what in ("data", "reconstruction", "samples", "traversal"):
+    separate = ["--separate"] if what in ("reconstruction", "samples") else []
+    arguments = ("--workdir", places["run"], "--what", what, "--out", tmp_path, "--images", 2)
+    out = conftest.run(VISUALISE, *arguments, *separate)
+    assert f"picture: {tmp_path / what}" in out
+    names += [what, f"{what}-000", f"{what}-001"]
+  whole = {"image": 5, "sample": 2}  # input, labels, reconstruction and two segmentations
+  parts = {"image": 6, "sample": 5}  # masked, component, mask, (attention,) scope, step
+  found = {path.stem for path in tmp_path.iterdir() if path.suffix == ".png"}
+  assert set(names) - found == {"traversal", "data-000", "data-001"}
+  for kind in whole:
+    single = [name for name in found if name.startswith(f"{kind}-001_")]
+    assert len(single) == whole[kind] + 3 * parts[kind]
+  assert {"image-000_component-3", "sample-001_step-2"} <= found

@@ -8,8 +8,11 @@ import pytest
 from tests import conftest
 
 NAMES = {
-  1: ("toy/jit", "toy/quiet", "genesis/jit", "evaluation/5"),
-  8: ("toy/jit", "toy/pmap", "genesis/jit", "genesis/pmap", "evaluation/16"),
+  1: ("toy/jit", "toy/quiet", "normalised/jit", "genesis/jit", "evaluation/5"),
+  8: (
+    *("toy/jit", "toy/pmap", "normalised/jit", "normalised/pmap"),
+    *("genesis/jit", "genesis/pmap", "evaluation/16"),
+  ),
 }
 
 
@@ -50,6 +53,8 @@ def is_gradient(path):
   [
     ("toy/jit", "toy/jit"),
     ("toy/pmap", "toy/quiet"),
+    ("normalised/jit", "normalised/jit"),  # batch statistics
+    ("normalised/pmap", "normalised/jit"),
     ("genesis/jit", "genesis/jit"),
     ("genesis/pmap", "genesis/jit"),
   ],

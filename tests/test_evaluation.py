@@ -9,7 +9,7 @@ import pytest
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.evaluation import Evaluator
-from objectcentric_jax.input.examples import generated
+from objectcentric_jax.input.generated import generated
 from objectcentric_jax.input.pipeline import evaluation_batches
 from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.devices import Devices

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from objectcentric_jax.checkpoint_import import genesis
 from objectcentric_jax.checkpoint_import import genesis_v2 as importer
 from objectcentric_jax.checkpoint_import import names as layouts
 from objectcentric_jax.errors import InputError
@@ -31,7 +32,7 @@ def test_case(folder):
 
 def test_every_system_has_cases():
   assert {folder.parent.name for folder in CASES} == set(runner.systems())
-  for name in ("genesisv2", "geco", "multid_generation", "seg_metrics"):
+  for name in ("genesis", "genesisv2", "monet", "vae", "geco", "multid_generation", "seg_metrics"):
     assert name in runner.systems()
 
 
@@ -109,7 +110,8 @@ def test_unknown_systems_are_named(monkeypatch, capsys, root):
   assert status == 0 and "no runner yet for: brandnew" in lines
   assert lines[-1] == "2 passed, 0 failed"
   status, _, error = command(monkeypatch, capsys, root, "--only", "brandnew")
-  assert status == 2 and "no runner for system 'brandnew'; there are geco, genesisv2" in error
+  known = ", ".join(runner.systems())
+  assert status == 2 and f"no runner for system 'brandnew'; there are {known}" in error
 
 
 @pytest.mark.parametrize("folder", ["empty", "absent"])
@@ -236,6 +238,100 @@ def test_float64_is_used_where_a_case_speaks_of_it(tmp_path):
   )
   arrays = golden.load(folder)[1]
   assert arrays["inputs/x"].dtype == np.float64 and arrays["inputs/i"].dtype == int
+
+
+# Changed options are noticed
+
+FORWARD = {  # a case of each system, without gradients, steps and samples
+  "genesis": "default_32_k3_eval",
+  "monet": "scope_burgess_32_k4_train",
+  "vae": "deconv_32_noise_train",
+}
+
+
+@pytest.fixture
+def forward(tmp_path):
+  """Function from a system and an edit to the results of its changed case."""
+
+  def results(system, edit=lambda case, arrays: None):
+    folder = tmp_path / system / "case"
+    shutil.copytree(golden.PUBLIC / system / FORWARD[system], folder)
+    change(folder, lambda case, arrays: (only_forward(case), edit(case, arrays)))
+    return runner.run_case(folder)
+
+  return results
+
+
+def only_forward(case):
+  for name in [n for n in case if n.startswith(("grad_norm", "train_steps", "batch_norm"))]:
+    del case[name]
+  for name in [n for n in case["outputs"] if n.startswith("sample")]:
+    del case["outputs"][name]
+
+
+def setting(**flags):
+  return lambda case, arrays: case["config"].update(flags)
+
+
+@pytest.mark.parametrize(
+  ("system", "edit", "expected"),
+  [
+    ("genesis", lambda case, arrays: case.update(mode="train"), {"mask_z_k", "recon", "err"}),
+    ("monet", setting(prior_mode="softmax"), {"log_m_r_k", "kl_m", "loss"}),
+    ("vae", setting(pixel_bound=False), {"recon", "err", "loss"}),
+    ("vae", lambda case, arrays: arrays.pop("inputs/eps"), {"z", "recon", "kl_l"}),
+  ],
+  ids=["statistics of the batch", "mask decoder", "unbounded colours", "noise missing"],
+)
+def test_a_case_with_another_option_fails(forward, system, edit, expected):
+  failed = {result.name for result in forward(system, edit) if not result.passed}
+  assert expected <= failed
+
+
+@pytest.mark.parametrize("system", FORWARD)
+def test_the_same_case_unchanged_passes(forward, system):
+  results = forward(system)
+  assert len(results) >= 10 and all(result.passed for result in results)
+
+
+@pytest.mark.parametrize(
+  ("system", "flags", "message"),
+  [
+    ("genesis", {"autoreg_prior": False}, "6 unused: prior_linear.bias, .*"),
+    ("genesis", {"comp_prior": False}, "6 unused: prior_mlp.0.bias"),
+    ("genesis", {"enc_norm": "none"}, "unused: att_process.core.q_z_nn.0.g_norm.bias"),
+    ("genesis", {"two_stage": False}, "missing: decoder.seq.1.bias"),
+    ("genesis", {"K_steps": 4}, "std is .* but config.model has slots 4"),
+    ("genesis", {"pixel_std1": 0.6}, "std is .* first_pixel_deviation 0.6"),
+    ("genesis", {"comp_ldim": 15}, "comp_vae.encoder_module.module.11.bias"),
+    ("genesis", {"montecarlo_kl": False}, "montecarlo_kl is False: this model needs it True"),
+    ("monet", {"pixel_std2": 0.6}, "std is .* pixel_deviation 0.6"),
+    ("monet", {"filter_start": 16}, "att_process.core.down.0.0.weight"),
+    ("vae", {"broadcast_decoder": True}, "missing: vae.p_x_nn.1.seq.1.bias"),
+    ("vae", {"latent_dimension": 5}, "vae.q_z_mean.weight"),
+  ],
+)
+def test_weights_of_another_network_are_refused(forward, system, flags, message):
+  with pytest.raises(InputError, match=message):
+    forward(system, setting(**flags))
+
+
+def test_running_statistics_are_compared():
+  case, _ = golden.load(golden.PUBLIC / "genesis" / "default_32_k3_eval")
+  model = genesis.model_config(elbo_training.published_flags(case))
+  weights, found, norms = case["state_dict"], {}, {}
+  for name, target in genesis.statistics_table(model).items():
+    found[target.path] = weights[name]
+    norms[name] = float(np.linalg.norm(weights[name].astype(np.float64)))
+  found = flax.traverse_util.unflatten_dict(found, sep="/")
+
+  def failed(norms):
+    results = elbo_training.compare_statistics({"batch_norm_after": norms}, genesis, model, found)
+    return [result.name for result in results if not result.passed]
+
+  assert len(norms) == 40 and failed(norms) == []
+  name = "att_process.core.p_x_nn.3.h_norm.running_var"
+  assert failed(norms | {name: norms[name] * 1.001}) == [f"after/{name}"]
 
 
 # GENESIS-V2 from any flags

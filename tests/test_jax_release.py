@@ -1,6 +1,7 @@
 """The installed jax mixes masks and components correctly; release 0.10.2 does not on the CPU."""
 
 import importlib
+import importlib.metadata
 import warnings
 
 import jax
@@ -24,7 +25,7 @@ def test_masked_components_are_summed_correctly():
 
 
 def test_the_wrong_release_is_announced(monkeypatch):
-  monkeypatch.setattr(jax, "__version__", "0.10.2")
+  monkeypatch.setattr(importlib.metadata, "version", lambda package: "0.10.2")
   with pytest.warns(UserWarning, match="jax 0.10.2 computes wrong sums"):
     importlib.reload(objectcentric_jax)
   monkeypatch.undo()

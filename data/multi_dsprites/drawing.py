@@ -1,6 +1,6 @@
 """What a worker process does: batches of recipes or of published arrays, to stored examples.
 
-Standard library and numpy only, see `data.workers`.
+Standard library and numpy only, see `data.building.workers`.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from data.building.png import encode_png
 from data.multi_dsprites import scenes, sprites
-from data.png import encode_png
 
 
 class UnusableArrays(ValueError):

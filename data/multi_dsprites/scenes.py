@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from data.building import patches
+from data.building.generated import SPLITS, Splits, source_of_chance
+from data.building.png import encode_png
 from data.multi_dsprites import sprites
-from data.png import encode_png
 
 LEVELS = (0, 63, 127, 191, 255)
-SPLITS = ("train", "validation", "test")  # also their numbers in the seed of a scene
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Splits):
   """What a Multi-dSprites set is made of; `names.py` spells it as the name of a config."""
 
   size: int = 64  # pixels of a side
@@ -32,14 +33,6 @@ class Options:
   max_objects: int = 4
   unique: bool = False  # no two of background and sprites share a colour
   published: bool = False  # recipes from the published generator's random stream
-  train: int = 50_000
-  validation: int = 10_000
-  test: int = 10_000
-  seed: int = 0
-
-  def count(self, split: str) -> int:
-    """How many scenes `split` has."""
-    return {"train": self.train, "validation": self.validation, "test": self.test}[split]
 
 
 class Recipe(NamedTuple):
@@ -52,7 +45,7 @@ class Recipe(NamedTuple):
 
 def own_recipe(options: Options, split: str, index: int, sprite_count: int) -> Recipe:
   """The recipe of scene `index` of `split`, whatever else was drawn before it."""
-  rng = np.random.default_rng([options.seed, SPLITS.index(split), index])
+  rng = source_of_chance(options.seed, split, index)
   count = int(rng.integers(options.min_objects, options.max_objects + 1))
   picked = rng.integers(sprite_count, size=count)
   codes = rng.choice(len(LEVELS) ** 3, size=count + 1, replace=not options.unique)
@@ -116,9 +109,7 @@ def paint(
   """
   segmentation = np.zeros((size, size), np.uint8)
   for number, index in enumerate(recipe.sprite_indices, start=1):
-    row, column, mask = patch_of(index)
-    height, width = mask.shape
-    segmentation[row : row + height, column : column + width][mask] = number
+    patches.paint(segmentation, patch_of(index), number)
   palette = np.array([recipe.background, *recipe.colours], np.uint8)
   return palette[segmentation], segmentation[..., None]
 

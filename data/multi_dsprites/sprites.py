@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.building import patches
+from data.building.patches import Patch
+
 FRAME = 64
 SHAPES = ("square", "ellipse", "heart")
 # Shape, scale, orientation, x, y: the published order of the latents, the last varying fastest.
@@ -35,14 +38,6 @@ class Latents(NamedTuple):
   orientation: float  # radians, counter-clockwise on the screen
   x: float  # 0 to 1, to the right
   y: float  # 0 to 1, downwards
-
-
-class Patch(NamedTuple):
-  """The window of a picture that holds a sprite, and which of its pixels are the sprite's."""
-
-  row: int
-  column: int
-  mask: np.ndarray  # bool [h, w]
 
 
 def latents_of(index) -> Latents:
@@ -73,22 +68,8 @@ _HEART_RADII = _heart_radii()
 
 def silhouette(latents: Latents, size: int = FRAME) -> Patch:
   """Draws one sprite for a picture of `size` x `size` pixels, without antialiasing."""
-  pixel = FRAME / size
-  centre_x, centre_y = 16 + 32 * latents.x, 16 + 32 * latents.y
-  reach = REACH[latents.shape] * latents.scale
-  left, right = _pixels_within(centre_x - reach, centre_x + reach, size)
-  top, bottom = _pixels_within(centre_y - reach, centre_y + reach, size)
-  across = ((np.arange(left, right) + 0.5) * pixel - centre_x) / latents.scale
-  down = ((np.arange(top, bottom) + 0.5) * pixel - centre_y) / latents.scale
-  cosine, sine = math.cos(latents.orientation), math.sin(latents.orientation)
-  u = (cosine * across)[None, :] - (sine * down)[:, None]
-  v = (sine * across)[None, :] + (cosine * down)[:, None]
-  return Patch(top, left, _INSIDE[latents.shape](u, v))
-
-
-def _pixels_within(low: float, high: float, size: int) -> tuple[int, int]:
-  scale = size / FRAME
-  return max(0, math.floor(low * scale)), min(size, math.ceil(high * scale))
+  outline, centre = OUTLINES[latents.shape], (16 + 32 * latents.x, 16 + 32 * latents.y)
+  return patches.draw(outline, latents.scale, latents.orientation, centre, size, FRAME)
 
 
 def _in_square(u, v):
@@ -104,4 +85,4 @@ def _in_heart(u, v):
   return u * u + v * v <= _HEART_RADII[turn.astype(np.int64) % HEART_ANGLES]
 
 
-_INSIDE = (_in_square, _in_ellipse, _in_heart)
+OUTLINES = tuple(map(patches.Shape, (_in_square, _in_ellipse, _in_heart), REACH))

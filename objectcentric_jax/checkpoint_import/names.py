@@ -97,6 +97,7 @@ def convert(
   source: str,
   ignored: Sequence[str] = (),
   dtype: np.dtype = np.float32,
+  expected: str = "config.model",
 ) -> Any:
   """Parameter tree from a published state dict.
 
@@ -107,6 +108,7 @@ def convert(
     source: file the state dict came from, for messages.
     ignored: endings of published names that carry nothing.
     dtype: of the resulting floating-point arrays.
+    expected: what the file is compared with, for messages.
 
   Raises:
     InputError: names are unused or missing, or shapes differ; lists them.
@@ -116,21 +118,19 @@ def convert(
   if unused or missing:
     parts = [f"{len(unused)} unused: {', '.join(unused)}"] if unused else []
     parts += [f"{len(missing)} missing: {', '.join(missing)}"] if missing else []
-    raise InputError(
-      f"{source} does not hold the model that config.model describes; {'; '.join(parts)}"
-    )
+    raise InputError(f"{source} does not match {expected}; {'; '.join(parts)}")
   shapes = flax.traverse_util.flatten_dict(template, sep="/")
   converted, wrong = {}, []
   for name, target in table.items():
     value = np.array(target.rearrange(np.asarray(state_dict[name])), dtype, order="C")
-    expected = shapes.get(target.path)
-    if expected is None:
+    leaf = shapes.get(target.path)
+    if leaf is None:
       raise KeyError(f"the import table names {target.path}, which the model does not have")
-    if value.shape != expected.shape:
-      wrong.append(f"{name} {state_dict[name].shape} for {target.path} {expected.shape}")
+    if value.shape != leaf.shape:
+      wrong.append(f"{name} {state_dict[name].shape} for {target.path} {leaf.shape}")
     converted[target.path] = value
   if wrong:
-    raise InputError(f"{source} does not fit config.model: {'; '.join(wrong)}")
+    raise InputError(f"{source} does not fit {expected}: {'; '.join(wrong)}")
   unset = sorted(shapes.keys() - converted.keys())
   if unset:
     raise KeyError(f"the import table does not set {', '.join(unset)}")

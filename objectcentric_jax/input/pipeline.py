@@ -1,5 +1,6 @@
 """Batches from examples: shuffled for training, in order and padded for evaluation."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,7 +8,8 @@ import grain
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.examples import ArrayExamples, Examples
+from objectcentric_jax.input.arrays import ArrayExamples, ConcatenatedExamples, Examples
+from objectcentric_jax.input.order import ShuffledEpochs, draws
 
 Batch = dict[str, np.ndarray]
 
@@ -24,12 +26,13 @@ def train_batches(
   """Endless batches, reshuffled every epoch; position by `get_state` and `set_state`.
 
   The sequence of global batches depends on the seed alone: each process reads its own rows of
-  every global batch, and worker processes change only who reads them.
+  every global batch, worker processes change only who reads them, and what is drawn for an example
+  (a crop, the start of a clip) follows from the seed and the example's place in the sequence.
 
   Args:
     examples: what to read.
     batch_size: of the global batch.
-    seed: of the shuffling.
+    seed: of the shuffling and of what is drawn.
     process: this process's number, out of `processes`.
     workers: processes that read; examples in memory need none.
     threads: that read when there are no workers.
@@ -41,6 +44,8 @@ def train_batches(
     raise InputError(
       f"config.data.batch_size {batch_size} does not divide by {processes} processes"
     )
+  if seed < 0:
+    raise InputError(f"config.seed is {seed}: at least 0 is needed")
   if batch_size > len(examples):
     raise InputError(
       f"config.data.batch_size {batch_size} is larger than the split "
@@ -48,13 +53,26 @@ def train_batches(
     )
   share = batch_size // processes
   own = slice(process * share, (process + 1) * share)
-  in_memory = isinstance(examples, ArrayExamples)
+  in_memory = _in_memory(examples)
   options = grain.ReadOptions(num_threads=0 if in_memory else threads, prefetch_buffer_size=8)
-  order = grain.MapDataset.range(len(examples)).seed(seed).shuffle().repeat().batch(batch_size)
-  batches = order.map(lambda indices: examples.read(indices[own])).to_iter_dataset(options)
+  order = ShuffledEpochs(len(examples), seed)
+
+  def read(number):
+    places = np.arange(number * batch_size, (number + 1) * batch_size)[own]
+    indices = order(places)
+    return examples.read(indices, draws(seed, places) if examples.random else None)
+
+  numbers = grain.MapDataset.range(sys.maxsize // batch_size)
+  batches = numbers.map(read).to_iter_dataset(options)
   if workers and not in_memory:
     batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
   return iter(batches)
+
+
+def _in_memory(examples: Examples) -> bool:
+  if isinstance(examples, ConcatenatedExamples):
+    return all(_in_memory(part) for part in examples.parts)
+  return isinstance(examples, ArrayExamples)
 
 
 def evaluation_batches(

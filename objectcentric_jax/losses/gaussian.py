@@ -27,6 +27,13 @@ def sampled_kl(
   return difference.sum(-1)
 
 
-def normal_kl(mean: Array, deviation: Array) -> Array:
-  """KL(N(mean, deviation^2) || N(0, 1)) summed over the last axis: [..., D] to [...], nats."""
-  return (0.5 * (mean**2 + deviation**2 - 1.0) - jnp.log(deviation)).sum(-1)
+def normal_kl(
+  mean: Array,
+  deviation: Array,
+  prior_mean: Array | float = 0.0,
+  prior_deviation: Array | float = 1.0,
+) -> Array:
+  """KL of N(mean, deviation^2) to the prior summed over the last axis: [..., D] to [...], nats."""
+  ratio = deviation / prior_deviation
+  distance = (mean - prior_mean) / prior_deviation
+  return (0.5 * (distance**2 + ratio**2 - 1.0) - jnp.log(ratio)).sum(-1)

@@ -291,13 +291,13 @@ class Genesis(nn.Module):
     mask_latents = None
     if self.slots > 1:
       shape = (count, self.slots, self.mask_latents)
-      mask_latents = draw_normal(self, sample, "mask_latent", shape, jnp.float32)
+      mask_latents = draw_normal(self, sample, "mask_latent", shape)
       if self.autoregressive_prior:
         mask_latents = self.mask_prior.draw(mask_latents, self.squash_sampled_means)
       latents.append(mask_latents)
     if self.two_stage:
       shape = (count, self.slots, self.component_latents)
-      noise = draw_normal(self, sample, "component_latent", shape, jnp.float32)
+      noise = draw_normal(self, sample, "component_latent", shape)
       mean, deviation = self._component_prior_moments(mask_latents, noise)
       latents.append(mean + noise * deviation)
     return self.decode(jnp.concatenate(latents, axis=-1))

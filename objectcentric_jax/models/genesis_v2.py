@@ -332,7 +332,7 @@ class GenesisV2(nn.Module):
     `sample` as in `__call__`, with "latent" [count, slots, D].
     """
     slots = self.slots if slots is None else slots
-    noise = draw_normal(self, sample, "latent", (count, slots, self.features), jnp.float32)
+    noise = draw_normal(self, sample, "latent", (count, slots, self.features))
     latents = self.prior.draw(noise) if self.autoregressive_prior else noise
     return self.decode(latents)
 

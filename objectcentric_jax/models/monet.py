@@ -171,7 +171,7 @@ class Monet(nn.Module):
     """
     slots = self.slots if slots is None else slots
     shape = (count, slots, self.component_latents)
-    return self.decode(draw_normal(self, sample, "latent", shape, jnp.float32))
+    return self.decode(draw_normal(self, sample, "latent", shape))
 
   def decode(self, latents: Array) -> Generated:
     """Scenes of these component latents [B, K, D], mixed by the decoded masks."""

@@ -101,7 +101,7 @@ class Vae(nn.Module):
 
   def generate(self, count: int, sample: Sample = True) -> Generated:
     """Draws `count` images from the standard normal prior; `sample` as in `__call__`."""
-    noise = draw_normal(self, sample, "latent", (count, self.latents), jnp.float32)
+    noise = draw_normal(self, sample, "latent", (count, self.latents))
     return Generated(noise, self._decode(noise))
 
   def decode(self, latents: Array) -> Generated:

@@ -16,7 +16,7 @@ class BroadcastDecoder(nn.Module):
   """Latents [N, D] to images [N, side, side, outputs].
 
   The latent is tiled over a plane with coordinates that is wide enough for the `layers` unpadded
-  3x3 convolutions to leave `side` pixels.
+  3x3 convolutions to leave `side` pixels. Each is followed by a normalisation if `norm` is given.
   """
 
   side: int
@@ -25,11 +25,15 @@ class BroadcastDecoder(nn.Module):
   layers: int = 4
   activation: Callable[[Array], Array] = nn.elu
   dtype: jnp.dtype | None = None
+  norm: Callable[..., nn.Module] | None = None
 
   @nn.compact
   def __call__(self, latent: Array) -> Array:
     wide = self.side + 2 * self.layers
     x = broadcast(latent, wide, wide)
     for i in range(self.layers):
-      x = self.activation(Conv(self.features, 3, dtype=self.dtype, name=f"conv_{i}")(x))
+      x = Conv(self.features, 3, dtype=self.dtype, name=f"conv_{i}")(x)
+      if self.norm is not None:
+        x = self.norm(name=f"norm_{i}")(x)
+      x = self.activation(x)
     return Conv(self.outputs, 1, dtype=self.dtype, name="output")(x)

@@ -17,9 +17,21 @@ Array = jax.Array
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
-def convolve(x: Array, kernel: Array, stride: int = 1, padding: int = 0) -> Array:
-  """Cross-correlation as PyTorch's conv2d: x [N, H, W, I], kernel [k, k, I, O]."""
-  pad = ((padding, padding), (padding, padding))
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+  return (value, value) if isinstance(value, int) else value
+
+
+def convolve(x: Array, kernel: Array, stride: int = 1, padding: int | tuple[int, int] = 0) -> Array:
+  """Cross-correlation as PyTorch's conv2d: x [N, H, W, I], kernel [height, width, I, O].
+
+  `padding` is added on both sides: of rows and of columns where it is a pair. A kernel as large as
+  the image is a matrix product.
+  """
+  rows, columns = _pair(padding)
+  if x.shape[1:3] == kernel.shape[:2] and rows == columns == 0:
+    outputs = kernel.shape[-1]
+    return (x.reshape(len(x), -1) @ kernel.reshape(-1, outputs)).reshape(-1, 1, 1, outputs)
+  pad = ((rows, rows), (columns, columns))
   return lax.conv_general_dilated(x, kernel, (stride, stride), pad, dimension_numbers=_LAYOUT)
 
 
@@ -41,8 +53,11 @@ def convolve_transposed(
 
   Output pixel stride * q + r sees the taps t with (r + t - start) divisible by the stride, at input
   pixel q + (r + t - start) / stride: every phase r is a small convolution of the input, so all
-  phases together are one convolution with stride^2 times the channels.
+  phases together are one convolution with stride^2 times the channels. A single input pixel is a
+  matrix product, which saves the products with the padding around it.
   """
+  if x.shape[1:3] == (1, 1) and padding == output_padding == 0:
+    return jnp.einsum("ni,yxio->nyxo", x[:, 0, 0], kernel[::-1, ::-1])
   size, start = kernel.shape[0], kernel.shape[0] - 1 - padding
   phases = []  # per phase: its first tap and the input offset this tap looks at
   for phase in range(stride):
@@ -74,20 +89,22 @@ def convolve_transposed(
 class Conv(nn.Module):
   """Convolution of [N, H, W, I] to [N, H', W', features] with PyTorch's default initialisation.
 
-  `dtype` None computes in the common type of input and parameters.
+  `size` and `padding` are those of rows and columns where they are pairs. `dtype` None computes in
+  the common type of input and parameters.
   """
 
   features: int
-  size: int
+  size: int | tuple[int, int]
   stride: int = 1
-  padding: int = 0
+  padding: int | tuple[int, int] = 0
   use_bias: bool = True
   dtype: jnp.dtype | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    init = uniform_fan_in(x.shape[-1] * self.size**2)
-    shape = (self.size, self.size, x.shape[-1], self.features)
+    height, width = _pair(self.size)
+    init = uniform_fan_in(x.shape[-1] * height * width)
+    shape = (height, width, x.shape[-1], self.features)
     kernel = self.param("kernel", init, shape, jnp.float32)
     bias = self.param("bias", init, (self.features,), jnp.float32) if self.use_bias else None
     x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)

@@ -1,8 +1,8 @@
 """Random draws of modules, which can be turned off or handed in.
 
 Every stochastic module takes `sample`: True draws from the stream `NOISE`; False stands every
-Gaussian draw at its mean; a mapping hands in draws by name and stands the Gaussian ones it lacks at
-their mean.
+Gaussian draw at its mean and logistic noise at zero; a mapping hands in draws by name and treats
+those that it lacks likewise.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,13 @@ NOISE = "noise"  # name of the random stream: module.apply(..., rngs={NOISE: key
 
 
 def draw_normal(
-  module: nn.Module, sample: Sample, name: str, shape: tuple[int, ...], dtype
+  module: nn.Module, sample: Sample, name: str, shape: tuple[int, ...], dtype=None
 ) -> Array:
-  """Standard normal draw of this shape, or zeros, or the given draw."""
+  """Standard normal draw of this shape, or zeros, or the given draw.
+
+  `dtype` None is jax's default: float32, or float64 where that is enabled.
+  """
+  dtype = jnp.result_type(float) if dtype is None else dtype
   if isinstance(sample, Mapping):
     return _given(sample, name, shape) if name in sample else jnp.zeros(shape, dtype)
   if not sample:
@@ -35,6 +39,19 @@ def draw_uniform(
   if isinstance(sample, Mapping) and name in sample:
     return _given(sample, name, shape)
   return jax.random.uniform(module.make_rng(NOISE), shape, dtype)
+
+
+def draw_logistic(
+  module: nn.Module, sample: Sample, name: str, shape: tuple[int, ...], dtype
+) -> Array:
+  """Standard logistic draw of this shape, or zeros, or the given draw; always finite."""
+  if isinstance(sample, Mapping):
+    return _given(sample, name, shape) if name in sample else jnp.zeros(shape, dtype)
+  if not sample:
+    return jnp.zeros(shape, dtype)
+  smallest = jnp.finfo(jnp.float32).eps
+  uniform = jax.random.uniform(module.make_rng(NOISE), shape, dtype, smallest, 1 - smallest)
+  return jnp.log(uniform) - jnp.log1p(-uniform)
 
 
 def _given(sample: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.plots.scene import PALETTE, save
+from objectcentric_jax.plots.grid import save
+from objectcentric_jax.plots.scene import PALETTE
 
 PANEL_INCHES = (4.0, 2.6)
 MAX_COLUMNS = 3

@@ -12,8 +12,9 @@ from objectcentric_jax.errors import Diverged, InputError
 from objectcentric_jax.input.prefetch import Prefetch
 from objectcentric_jax.training.checkpoints import Checkpoints, write_config
 from objectcentric_jax.training.devices import AXIS, Devices, check_parallel
+from objectcentric_jax.training.diagnostics import Diagnostics
 from objectcentric_jax.training.optimizers import make_updates
-from objectcentric_jax.training.reports import Progress, make_writer
+from objectcentric_jax.training.reports import Progress, make_writer, read_metrics
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import TrainState, init_state
 from objectcentric_jax.training.step import make_train_step
@@ -90,6 +91,7 @@ def fit(
     print(f"resuming from step {first} of {workdir}", flush=True)
 
   writer = make_writer(workdir, first, train["tensorboard"]) if is_main else None
+  diagnostics = Diagnostics(config["model"], read_metrics(workdir) if is_main else ())
   progress = Progress(train["steps"], batch_size)
   prefetch = Prefetch(batches, devices.put, train["prefetch"])
   pending: list[tuple[int, Mapping[str, jax.Array]]] = []  # reports still on the device
@@ -102,6 +104,9 @@ def fit(
       speed = progress.speed(step, prefetch.waited)
       writer.write_scalars(step, {**means, **speed})
       progress.line(step, {n: means[n] for n in train["headline"] if n in means} | speed)
+      for name, warning in diagnostics.update(means).items():
+        writer.write_texts(step, {f"warning/{name}": warning})
+        progress.warn(step, warning)
 
   try:
     for step in range(first + 1, last_step + 1):

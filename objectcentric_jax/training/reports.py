@@ -17,7 +17,10 @@ METRICS = "metrics.jsonl"
 
 
 class JsonLinesWriter:
-  """One plain JSON line a report in `metrics.jsonl`: {"step": ..., name: value, ...}."""
+  """One plain JSON line a report in `metrics.jsonl`: {"step": ..., name: value, ...}.
+
+  Warnings are lines of their own, whose values are texts.
+  """
 
   def __init__(self, workdir: Path, resume_step: int):
     path = workdir / METRICS
@@ -26,12 +29,17 @@ class JsonLinesWriter:
     self._file = path.open("a")
 
   def write_scalars(self, step: int, scalars: Mapping[str, float]):
-    values = {name: _plain(value) for name, value in scalars.items()}
-    self._file.write(json.dumps({"step": step, **values}) + "\n")
-    self._file.flush()
+    self._write({"step": step, **{name: _plain(value) for name, value in scalars.items()}})
+
+  def write_texts(self, step: int, texts: Mapping[str, str]):
+    self._write({"step": step, **texts})
 
   def write_images(self, step: int, images: Mapping[str, np.ndarray]):
     """Pictures are kept in `images/` by the loop."""
+
+  def _write(self, line: Mapping[str, Any]):
+    self._file.write(json.dumps(line) + "\n")
+    self._file.flush()
 
   def close(self):
     self._file.close()
@@ -53,6 +61,10 @@ class TensorBoardWriter:
     for name, value in scalars.items():
       self._writer.add_scalar(name, float(value), step)
 
+  def write_texts(self, step: int, texts: Mapping[str, str]):
+    for name, text in texts.items():
+      self._writer.add_text(name, text, step)
+
   def write_images(self, step: int, images: Mapping[str, np.ndarray]):
     for name, image in images.items():
       self._writer.add_image(name, image, step, dataformats="HWC")
@@ -70,6 +82,10 @@ class MultiWriter:
   def write_scalars(self, step: int, scalars: Mapping[str, float]):
     for writer in self._writers:
       writer.write_scalars(step, scalars)
+
+  def write_texts(self, step: int, texts: Mapping[str, str]):
+    for writer in self._writers:
+      writer.write_texts(step, texts)
 
   def write_images(self, step: int, images: Mapping[str, np.ndarray]):
     for writer in self._writers:
@@ -147,6 +163,10 @@ class Progress:
       pace = (time.perf_counter() - self._start[1]) / (step - self._start[0])
       parts.append(f"ETA {duration(pace * (self.steps - step))}")
     print("  ".join(parts), file=self.stream, flush=True)
+
+  def warn(self, step: int, text: str):
+    """Prints one warning."""
+    print(f"warning: step {step}: {text}", file=self.stream, flush=True)
 
 
 def duration(seconds: float) -> str:

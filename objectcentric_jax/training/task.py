@@ -63,3 +63,10 @@ class Task(Protocol):
   def sample(self, params: Params, model_state: ModelState, rng: Array, count: int) -> Scene:
     """Scenes drawn from the prior; generative models only."""
     ...
+
+  def decode(self, params: Params, model_state: ModelState, latents: Array) -> Scene:
+    """The scenes of these latents [B, K, D], laid out as in `Scene.latents`.
+
+    For latent traversals; only models of images that have such latents offer it.
+    """
+    ...

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +12,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from data import prepare, show
-from data.multi_dsprites import drawing, names, scenes, sprites
+from data import prepare
+from data.multi_dsprites import drawing, multi_dsprites_dataset_builder, names, scenes, sprites
 from objectcentric_jax import records
 from objectcentric_jax.errors import InputError
 
@@ -170,7 +170,8 @@ def test_what_the_command_says(tmp_path):
   process = start(name, "--data-dir", str(tmp_path))
   output, errors = process.communicate()
   assert process.returncode == 0 and errors == ""
-  first, source, licence, into, last = output.splitlines()
+  first, source, licence, into, made, last = output.splitlines()
+  assert made == "  made: 20 train, 2 validation, 2 test"
   assert first.startswith(f"{name}: 24 scenes, about 0.0 MB")
   assert "source: generated" in source and "licence: " in licence
   assert str(tmp_path / name) in into and last.startswith(f"{name} is ready: {tmp_path / name}")
@@ -205,26 +206,17 @@ def test_too_little_space_is_said_before_anything_is_written(tmp_path, monkeypat
 def test_list_shows_what_is_there_and_what_could_be(root, tiny, capsys):
   assert prepare.can_generate("multi_dsprites") and prepare.can_generate(f"multi_dsprites/{TINY}")
   prepare.main(["--list", "--data-dir", str(root)])
-  header, *rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-  assert header[:3] == ["NAME", "STATE", "SIZE"]
-  rows = {row[0]: row[1:] for row in rows}
-  assert rows["multi_dsprites/64px_1-4"][:2] == ["not", "prepared"]
+  lines = [re.split(" {2,}", line) for line in capsys.readouterr().out.splitlines()]
+  assert lines[0] == ["NAME", "STATE", "SIZE", "MADE FROM", "LICENCE"]
+  rows = {row[0]: row[1:] for row in lines[1:]}
+  assert all(len(row) == 4 for row in rows.values())
+  assert {row.partition("/")[0] for row in rows} == set(prepare.dataset_names())
+  builder = multi_dsprites_dataset_builder.Builder
+  assert rows["multi_dsprites/64px_1-4"] == (
+    ["not prepared", builder.SIZE, builder.SOURCE, builder.LICENCE]
+  )
   assert rows[f"multi_dsprites/{TINY}"][0] == "ready"
-  assert rows[f"multi_dsprites/{TINY}"][-1] == "generated"
-
-
-def test_contact_sheet(root, tiny, tmp_path, capsys):
-  out = tmp_path / "pictures" / "sheet.png"
-  show.main([f"multi_dsprites/{TINY}", "--data-dir", str(root), "--out", str(out)])
-  assert capsys.readouterr().out.strip() == str(out)
-  sheet = np.asarray(Image.open(out))
-  source = tfds.builder_from_directory(tiny).as_data_source("train")
-  colours = {tuple(colour) for colour in sheet.reshape(-1, 3)}
-  for index in range(show.ROWS * show.COLUMNS):
-    shown = {tuple(colour) for colour in source[index]["image"].reshape(-1, 3)}
-    assert shown <= colours
-  with pytest.raises(InputError, match="--split vali.*train"):
-    show.contact_sheet(tiny, "vali")
+  assert rows[f"multi_dsprites/{TINY}"][2:] == ["generated", builder.LICENCE]
 
 
 def test_no_tensorflow_is_loaded(tiny):

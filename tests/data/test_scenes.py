@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.building.png import encode_png
 from data.multi_dsprites import drawing, scenes, sprites
-from data.png import encode_png
 from tests.golden import __main__ as golden
 
 FORMULA = drawing.formula_patches(64)

@@ -49,7 +49,8 @@ def test_latents_of_an_index_run_as_published():
 def test_windows_hold_the_whole_sprite(size, monkeypatch):
   indices = np.random.default_rng(0).integers(sprites.SPRITE_COUNT, size=150)
   cut = [full(sprites.silhouette(sprites.latents_of(int(i)), size), size) for i in indices]
-  monkeypatch.setattr(sprites, "REACH", (64.0,) * 3)
+  wide = tuple(outline._replace(reach=64.0) for outline in sprites.OUTLINES)
+  monkeypatch.setattr(sprites, "OUTLINES", wide)
   whole = [full(sprites.silhouette(sprites.latents_of(int(i)), size), size) for i in indices]
   np.testing.assert_array_equal(cut, whole)
   assert min(mask.sum() for mask in whole) > 0

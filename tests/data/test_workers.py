@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from data.workers import ordered_map
+from data.building.workers import ordered_map
 
 
 def square(number):
@@ -23,6 +23,13 @@ def loaded_modules(names):
 
   print("what a function prints does not disturb the results")
   return os.getpid(), sorted({name.partition(".")[0] for name in sys.modules} & set(names))
+
+
+def loaded_by_readers(names):
+  import data.raw.damage
+  import data.raw.raw_images  # noqa: F401
+
+  return sorted({name.partition(".")[0] for name in sys.modules} & set(names))
 
 
 def leave(_):
@@ -49,7 +56,12 @@ def test_a_lost_process_is_an_error():
 
 
 def test_workers_load_neither_jax_nor_tfds():
-  names = ["jax", "tensorflow_datasets", "tensorflow", "flax", "objectcentric_jax"]
+  names = ["jax", "tensorflow_datasets", "tensorflow", "flax"]
   (process, found), *_ = ordered_map(loaded_modules, [[*names, "numpy"]], 2)
   assert process != os.getpid()
   assert found == ["numpy"]
+
+
+def test_readers_of_raw_files_load_neither_jax_nor_tfds():
+  names = ["jax", "tensorflow_datasets", "tensorflow", "flax"]
+  assert next(ordered_map(loaded_by_readers, [[*names, "PIL"], []], 2)) == ["PIL"]

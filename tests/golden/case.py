@@ -34,7 +34,7 @@ class Result(NamedTuple):
 
 
 def load(folder: pathlib.Path) -> tuple[dict, dict[str, np.ndarray]]:
-  """The case (with its rebuilt weights under "state_dict") and its arrays.
+  """The case (with its folder, and its rebuilt weights under "state_dict") and its arrays.
 
   Floating-point inputs have the precision that the case asks for.
   """
@@ -45,6 +45,7 @@ def load(folder: pathlib.Path) -> tuple[dict, dict[str, np.ndarray]]:
     for name, array in arrays.items():
       if name.startswith("inputs/") and np.issubdtype(array.dtype, np.floating):
         arrays[name] = array.astype(np.float64)
+  case["folder"] = folder
   case["state_dict"] = rebuild_weights(case, folder)
   return case, arrays
 

@@ -77,7 +77,8 @@ def check(
   source, dtype, weights = "golden case", golden.parameter_dtype(case), case["state_dict"]
   params = importer.import_parameters(weights, model, shapes[0], source, dtype)
   model_state = importer.import_model_state(weights, {}, model, shapes[1], source, dtype)
-  explain_mode = task.training_posterior if case["mode"] == "train" else evaluation_posterior(task)
+  training = case.get("mode", "train") == "train"
+  explain_mode = task.training_posterior if training else evaluation_posterior(task)
 
   def explain(params):
     posterior, after = explain_mode(params, model_state, image, KEY, draws)

@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from configs import sections
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.examples import ArrayExamples
+from objectcentric_jax.input.arrays import ArrayExamples
 from objectcentric_jax.input.pipeline import describe, evaluation_batches, train_batches
 from tests.conftest import SMALL_SET
 
@@ -25,7 +26,8 @@ def numbers(batches, count):
 def streamed(small_set, split="train"):
   from objectcentric_jax.input.examples import RecordExamples, open_split
 
-  config = {"name": f"multi_dsprites/{SMALL_SET}", "directory": str(small_set), "side": 32}
+  config = sections.base().data.to_dict()
+  config |= {"name": f"multi_dsprites/{SMALL_SET}", "directory": str(small_set), "side": 32}
   examples = open_split(config | {"memory": 0.0, "objects": 3}, split)
   assert isinstance(examples, RecordExamples)
   return examples
@@ -105,12 +107,13 @@ def test_streaming_equals_memory(small_set):
   [
     ({"batch_size": 21}, "batch_size 21 is larger than the split numbers train of 20 examples"),
     ({"batch_size": 0}, "config.data.batch_size 0"),
+    ({"batch_size": 4, "seed": -1}, "config.seed is -1"),
     ({"batch_size": 5, "processes": 2}, "config.data.batch_size 5 does not divide by 2 processes"),
   ],
 )
 def test_unusable_batch_sizes_are_named(arguments, words):
   with pytest.raises(InputError, match=words):
-    train_batches(numbered(), seed=0, **arguments)
+    train_batches(numbered(), **{"seed": 0, **arguments})
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 20), (17, 17), (8, 8), (1, 1)])

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 
-from objectcentric_jax.losses.gaussian import log_normal, sampled_kl
+from objectcentric_jax.losses.gaussian import log_normal, normal_kl, sampled_kl
 
 
 def test_log_density_equals_scipy():
@@ -54,3 +54,17 @@ def test_sampled_kl_of_equal_distributions_is_zero():
   x = jnp.asarray(np.random.default_rng(3).standard_normal((4, 6)), jnp.float32)
   one = jnp.ones_like(x)
   np.testing.assert_array_equal(sampled_kl(x, 0 * x, one, 0 * x, one), np.zeros(4))
+
+
+def test_kl_to_the_standard_normal_equals_an_integral():
+  rng = np.random.default_rng(4)
+  mean = rng.standard_normal((2, 3)).astype(np.float32)
+  deviation = rng.uniform(0.3, 2, (2, 3)).astype(np.float32)
+  grid = np.linspace(-20, 20, 40_001)[:, None, None]
+  q, p = scipy.stats.norm(mean, deviation), scipy.stats.norm(0, 1)
+  integrand = q.pdf(grid) * (q.logpdf(grid) - p.logpdf(grid))
+  expected = np.trapezoid(integrand, grid[:, 0, 0], axis=0).sum(-1)
+  found = normal_kl(jnp.asarray(mean), jnp.asarray(deviation))
+  assert found.shape == (2,)
+  np.testing.assert_allclose(found, expected, rtol=1e-5)
+  np.testing.assert_array_equal(normal_kl(jnp.zeros((2, 3)), jnp.ones((2, 3))), np.zeros(2))

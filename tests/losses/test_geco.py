@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from objectcentric_jax.losses.geco import geco_start, geco_update
+from objectcentric_jax.losses.geco import geco_start, geco_step, geco_update
 
 SETTINGS = dict(goal=10.0, step_size=0.1, decay=0.9, speedup=10.0, minimum=1e-3, maximum=1e3)
 
@@ -56,3 +56,16 @@ def test_the_state_keeps_its_types():
     after = geco_update(start, jnp.asarray(3.0, jnp.float64), **SETTINGS)
     types = [jax.tree.map(lambda x: x.dtype, state) for state in (start, after)]
   assert types[0] == types[1]
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 3), (32, 32, 3), (16, 48, 1)])
+def test_settings_do_not_depend_on_the_size_of_images(shape):
+  """The goal is in nats a value; the step size is that of 64 x 64 pixels."""
+  height, width, channels = shape
+  settings = dict(goal=0.5, rate=1e-4, decay=0.9, start=1.0, minimum=1e-3, speedup=10.0)
+  values = height * width * channels
+  after = geco_step(geco_start(2.0), jnp.asarray(0.6 * values), settings, shape)
+  slack = (0.5 - 0.6) * values
+  expected = 2 * np.exp(1e-4 * 64**2 / (height * width) * slack)
+  assert float(after.multiplier) == pytest.approx(expected, rel=1e-5)
+  assert float(after.error_average) == pytest.approx(0.6 * values)

@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from objectcentric_jax.losses.masks import mask_kl, mask_report, straight_through_clip
+from objectcentric_jax.losses.masks import (
+  mask_kl,
+  mask_report,
+  stick_breaking,
+  straight_through_clip,
+)
 
 
 def stacks():
@@ -63,3 +68,44 @@ def test_report_names_collapse():
   shares = {name: float(value) for name, value in report.items() if name.startswith("share/")}
   expected = {"share/1": (1 + 0.25) / 2, "share/2": 0.125, "share/3": 0.245, "share/4": 0.005}
   assert shares == pytest.approx(expected)
+
+
+def stick_logits(slots: int = 5):
+  shape = (2, slots, 3, 4, 1)
+  return np.random.default_rng(1).standard_normal(shape).astype(np.float32) * 2
+
+
+def test_stick_breaking_gives_each_component_a_share_of_what_is_left():
+  logits = stick_logits()
+  log_masks, log_scope = stick_breaking(jnp.asarray(logits))
+  assert log_masks.shape == logits.shape and log_scope.shape == (2, 6, 3, 4, 1)
+  left, share = np.ones((2, 3, 4, 1)), 1 / (1 + np.exp(-logits.astype(np.float64)))
+  for k in range(5):
+    np.testing.assert_allclose(np.exp(log_scope[:, k]), left, atol=1e-6)
+    taken = left if k == 4 else left * share[:, k]  # the last takes what is left
+    np.testing.assert_allclose(np.exp(log_masks[:, k]), taken, atol=1e-6)
+    left = left * (1 - share[:, k])
+  np.testing.assert_allclose(np.exp(log_scope[:, 5]), left, atol=1e-6)
+  np.testing.assert_allclose(jnp.exp(log_masks).sum(1), 1, atol=1e-6)
+
+
+def test_stick_breaking_does_not_use_the_last_logit():
+  logits = jnp.asarray(stick_logits())
+  changed = logits.at[:, -1].add(3.0)
+  for before, after in zip(stick_breaking(logits), stick_breaking(changed), strict=True):
+    np.testing.assert_array_equal(before[:, :5], after[:, :5])
+  gradient = jax.grad(lambda x: (stick_breaking(x)[0] * logits).sum())(logits)
+  np.testing.assert_array_equal(gradient[:, -1], 0)
+  assert (np.abs(gradient[:, :-1]) > 0).all()
+
+
+def test_stick_breaking_stays_finite_where_probabilities_vanish():
+  logits = jnp.full((1, 3, 1, 1, 1), 200.0)
+  log_masks, _ = stick_breaking(logits)
+  np.testing.assert_allclose(log_masks[0, :, 0, 0, 0], [0, -200, -400], atol=1e-4)
+
+
+def test_stick_breaking_of_one_component():
+  log_masks, log_scope = stick_breaking(jnp.asarray(stick_logits(1)))
+  np.testing.assert_array_equal(log_masks, np.zeros((2, 1, 3, 4, 1)))
+  assert log_scope.shape == (2, 2, 3, 4, 1)

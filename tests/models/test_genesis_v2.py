@@ -14,6 +14,7 @@ import pytest
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.models.genesis_v2 import NO_SLOT, GenesisV2, make_task
 from objectcentric_jax.nn.noise import NOISE
+from tests.models.elbo_models import assert_close, types_of_samples
 from tests.parameters import random_parameters
 
 CONFIG = {
@@ -94,17 +95,6 @@ def explained(params, image):
   return jax.device_get(explain(CONFIG)(params, image, draws()))
 
 
-def assert_close(found, expected, tolerance=1e-5):
-  """Every array of two trees, relative to the largest magnitude."""
-  for (path, a), b in zip(
-    jax.tree_util.tree_leaves_with_path(found), jax.tree.leaves(expected), strict=True
-  ):
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    assert a.shape == b.shape, jax.tree_util.keystr(path)
-    largest = max(np.abs(b).max(), 1e-30)
-    assert np.abs(a - b).max() <= tolerance * largest, jax.tree_util.keystr(path)
-
-
 # What comes out
 
 
@@ -163,6 +153,7 @@ def test_float64_in_gives_float64_out(params, image, explained):
     found = jax.device_get(explain(CONFIG)(double(params), double(image), double(draws())))
   for part in jax.tree.leaves(found):
     assert part.dtype in (np.float64, np.bool_)
+  assert types_of_samples(make_task(CONFIG), (params, {})) == {np.dtype(np.float64)}
   assert_close(explained, found, 5e-5)
 
 

@@ -83,6 +83,21 @@ def test_convolution_equals_a_loop_over_windows(size, stride, padding):
   np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_kernel_as_large_as_the_image_is_one_window():
+  x, kernel = draw((2, 6, 9, 3), (6, 9, 3, 4))
+  expected = np.einsum("nhwi,hwio->no", *(np.asarray(a, np.float64) for a in (x, kernel)))
+  np.testing.assert_allclose(convolve(x, kernel)[:, 0, 0], expected, atol=1e-4)
+  assert convolve(x, kernel, padding=1).shape == (2, 3, 3, 4)
+
+
+def test_transposed_of_one_pixel_of_many_channels_equals_the_dilated_form():
+  x, kernel = draw((2, 1, 1, 3), (8, 8, 3, 4))
+  dilated = lax.conv_general_dilated(
+    x, kernel, (1, 1), ((7, 7), (7, 7)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+  )
+  np.testing.assert_allclose(convolve_transposed(x, kernel), dilated, atol=1e-5)
+
+
 def test_conv_module_adds_its_bias_and_follows_types():
   (x,) = draw((2, 6, 9, 3))
   module = Conv(4, 3, stride=2, padding=1)

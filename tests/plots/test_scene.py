@@ -1,27 +1,24 @@
-"""Pictures of scenes: sizes, colours at known pixels, files."""
+"""Pictures of scenes: their colours at known pixels, and where they stand in figures."""
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.plots.scene import (
   PALETTE,
   colour_labels,
   component_figure,
-  grid,
-  save,
   scene_figure,
+  scene_pictures,
+  separate_pictures,
   to_uint8,
 )
 from objectcentric_jax.scene import Scene
+from tests.plots.cells import cells
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
-RED, BLUE = (255, 0, 0), (0, 0, 255)
-
-
-def plain(colour, height=48, width=64):
-  return np.broadcast_to(np.array(colour, np.uint8), (height, width, 3))
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+FIRST, LAST = tuple(PALETTE[0].tolist()), tuple(PALETTE[2].tolist())
 
 
 def two_halves(count=3, height=48, width=64):
@@ -34,18 +31,6 @@ def two_halves(count=3, height=48, width=64):
   components[:, 2] = (0, 0, 1)
   image = (masks * components).sum(1)
   return image, Scene(image=image, masks=masks, components=components)
-
-
-def cells(figure, height, width):
-  """Colours of the cells of that size, row by row, at a quarter and three quarters of it."""
-  found = []
-  outline = (figure == 190).all(-1)
-  for y, x in np.argwhere(outline[:-height, :-width]):
-    edges = outline[y, x : x + width + 2], outline[y : y + height + 2, x]
-    if all(edge.all() and len(edge) > 2 for edge in edges):
-      upper, lower = figure[[y + height // 4, y + 3 * height // 4], x + width // 2]
-      found.append((tuple(upper.tolist()), tuple(lower.tolist())))
-  return found
 
 
 def test_palette_is_the_published_one():
@@ -80,101 +65,95 @@ def test_to_uint8_rounds_and_clips():
   np.testing.assert_array_equal(to_uint8(colours), colours)
 
 
-def test_grid_places_and_enlarges():
-  figure = grid([[plain(RED), None], [None, plain(BLUE)]], padding=5)
-  assert figure.shape == (3 * 5 + 2 * 96, 3 * 5 + 2 * 128, 3) and figure.dtype == np.uint8
-  np.testing.assert_array_equal(figure[5 : 5 + 96, 5 : 5 + 128], plain(RED, 96, 128))
-  np.testing.assert_array_equal(figure[106 : 106 + 96, 138 : 138 + 128], plain(BLUE, 96, 128))
-  np.testing.assert_array_equal(figure[12:90, 145:250], plain(WHITE, 78, 105))
-  assert grid([[plain(RED)]], padding=0, scale=1).shape == (48, 64, 3)
-  assert grid([[plain(RED, 100, 130)]], padding=0).shape == (100, 130, 3)
-
-
-def test_grid_enlarges_by_repeating_pixels():
-  cell = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-  np.testing.assert_array_equal(grid([[cell]], padding=0)[::2, 1::2], cell)
-
-
-def test_grid_writes_labels_beside_the_images():
-  rows = [[plain(RED), plain(BLUE)]]
-  bare = grid(rows)
-  titled = grid(rows, column_labels=["one", "a title too long for a line"])
-  assert titled.shape[1] == bare.shape[1]
-  extra = titled.shape[0] - bare.shape[0]
-  header = titled[:extra]
-  assert (header.min(-1) < 100).any() and not (titled[extra:] != bare).any(
-    where=titled[extra:] < 60
-  )
-  assert (header[: extra // 2, :130] == 255).all(), "a short title stands on the last line"
-  assert (header[: extra // 2, 136:].min(-1) < 100).any(), "a long one is wrapped"
-  named = grid(rows, row_labels=["row"])
-  margin = named.shape[1] - bare.shape[1]
-  assert margin > 10 and (named[:, :margin].min(-1) < 100).any()
-  np.testing.assert_array_equal(named[:, margin + 3 :], bare[:, 3:])
-
-
-def test_grid_refuses_what_does_not_fit():
-  with pytest.raises(ValueError, match="one size"):
-    grid([[plain(RED), plain(RED, 64, 48)]])
-  with pytest.raises(ValueError, match="one size"):
-    grid([[None]])
-  with pytest.raises(ValueError, match="0 row and 1 column labels for 1 x 2"):
-    grid([[plain(RED), plain(RED)]], column_labels=["one"])
-
-
-def test_scene_figure_shows_every_part():
-  image, scene = two_halves()
-  truth = np.zeros((3, 48, 64, 1), np.uint8)
+def explained(count=3):
+  """Pictures of explained images, with labels and with another segmentation, upside down."""
+  image, scene = two_halves(count)
+  truth = np.zeros((count, 48, 64, 1), np.uint8)
   truth[:, 24:] = 4
-  upside_down = scene.masks[:, ::-1]
-  figure = scene_figure(image, scene.replace(other_masks={"attention": upside_down}), truth, 2)
-  first, last = tuple(PALETTE[0].tolist()), tuple(PALETTE[2].tolist())
-  row = [
-    (RED, BLUE),
-    (BLACK, tuple(PALETTE[4].tolist())),
-    (RED, BLUE),
-    (first, last),
-    (last, first),
-    (RED, BLACK),
-    (BLACK, BLACK),
-    (BLACK, BLUE),
-  ]
-  assert cells(figure, 96, 128) == row * 2
+  scene = scene.replace(other_masks={"attention": scene.masks[:, ::-1]})
+  return scene_pictures(scene, image, truth)
+
+
+OVERVIEW = {
+  "input": (RED, BLUE),
+  "true segments": (BLACK, tuple(PALETTE[4].tolist())),
+  "reconstruction": (RED, BLUE),
+  "segments": (FIRST, LAST),
+  "segments (attention)": (LAST, FIRST),
+}
+PARTS = {
+  "masked": [(RED, BLACK), (BLACK, BLACK), (BLACK, BLUE)],
+  "component": [(RED, RED), (GREEN, GREEN), (BLUE, BLUE)],
+  "mask": [(WHITE, BLACK), (BLACK, BLACK), (BLACK, WHITE)],
+  "mask (attention)": [(BLACK, WHITE), (BLACK, BLACK), (WHITE, BLACK)],
+  "scope": [(WHITE, WHITE), (BLACK, WHITE), (BLACK, WHITE)],
+  "step": [(RED, BLACK), (RED, BLACK), (RED, BLUE)],
+}
+
+
+def test_pictures_come_in_the_order_they_are_shown():
+  pictures = explained()
+  assert list(pictures.whole) == list(OVERVIEW) and list(pictures.parts) == list(PARTS)
+  assert {stack.shape for stack in pictures.whole.values()} == {(3, 48, 64, 3)}
+  assert {stack.shape for stack in pictures.parts.values()} == {(3, 3, 48, 64, 3)}
+
+
+def test_soft_masks_are_composed_step_by_step():
+  masks = np.full((1, 3, 2, 5, 1), 0.25, np.float32)
+  masks[:, 2] = 0.5
+  components = np.ones((1, 3, 2, 5, 3), np.float32)
+  components[:, 1] = 0.8
+  image = (masks * components).sum(1)
+  parts = scene_pictures(Scene(image=image, masks=masks, components=components)).parts
+  first = {name: stack[0, :, 0, 0, 0].tolist() for name, stack in parts.items()}
+  assert first["scope"] == [255, 191, 128]
+  assert first["masked"] == [64, 51, 128] and first["step"] == [64, 115, 242]
+
+
+def test_scene_figure_has_a_row_for_every_scene():
+  row = [*OVERVIEW.values(), *PARTS["masked"]]
+  assert cells(scene_figure(explained(2)), 96, 128) == row * 2
 
 
 def test_scene_figure_of_a_model_without_masks():
   image, scene = two_halves(count=1)
-  figure = scene_figure(image, scene.replace(masks=None, components=None))
-  assert cells(figure, 96, 128) == [(RED, BLUE)] * 2
-
-
-def test_component_figure_rows():
-  image, scene = two_halves()
-  scope = np.full_like(scene.masks, 1.0)
-  green = (0, 255, 0)
-  masked = [(RED, BLACK), (BLACK, BLACK), (BLACK, BLUE)]
-  colour = [(RED, RED), (green, green), (BLUE, BLUE)]
-  mask = [(WHITE, BLACK), (BLACK, BLACK), (BLACK, WHITE)]
-  whole = [(RED, BLUE)]
-  three = component_figure(image, scene, 1)
-  assert cells(three, 96, 128) == whole + masked + whole + colour + mask
-  four = component_figure(image, scene, 1, scope)
-  assert cells(four, 96, 128) == whole + masked + whole + colour + mask + [(WHITE, WHITE)] * 3
-  assert four.shape[1] == three.shape[1] and four.shape[0] == three.shape[0] + 100
+  pictures = scene_pictures(scene.replace(masks=None, components=None), image)
+  assert cells(scene_figure(pictures), 96, 128) == [(RED, BLUE)] * 2
   with pytest.raises(InputError, match="no components"):
-    component_figure(image, scene.replace(components=None), 1)
+    component_figure(pictures, 0)
+  assert set(separate_pictures(pictures, 0)) == {"input", "reconstruction"}
 
 
-def test_save_writes_a_png_and_nothing_else(tmp_path):
-  figure = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-  path = tmp_path / "images" / "scene.png"
-  save(path, figure)
-  save(path, figure[::-1])
-  with Image.open(path) as file:
-    assert file.format == "PNG"
-    np.testing.assert_array_equal(np.asarray(file), figure[::-1])
-  with pytest.raises(TypeError):
-    save(path, figure.astype(np.float64))
-  assert [item.name for item in path.parent.iterdir()] == ["scene.png"]
-  with pytest.raises(InputError, match="end in .png"):
-    save(tmp_path / "scene.jpg", figure)
+def test_a_model_of_masks_alone_shows_them():
+  image, scene = two_halves()
+  pictures = scene_pictures(scene.replace(components=None), image)
+  assert list(pictures.parts) == ["mask", "scope"]
+  assert cells(scene_figure(pictures), 96, 128) == [(RED, BLUE), (RED, BLUE), (FIRST, LAST)] * 3
+  rows = [(RED, BLUE), *PARTS["mask"], (RED, BLUE), *PARTS["scope"], (FIRST, LAST)]
+  assert cells(component_figure(pictures, 2), 96, 128) == rows
+
+
+def test_component_figure_has_a_row_for_every_part():
+  figure = component_figure(explained(), 1)
+  whole = [[cell] for cell in OVERVIEW.values()] + [[]]
+  rows = [*zip(whole, PARTS.values(), strict=True)]
+  assert cells(figure, 96, 128) == [cell for left, right in rows for cell in [*left, *right]]
+
+
+def test_a_generated_scene_has_no_input():
+  _, scene = two_halves()
+  pictures = scene_pictures(scene)
+  assert list(pictures.whole) == ["scene", "segments"]
+  assert list(pictures.parts) == ["masked", "component", "mask", "scope", "step"]
+  shown = cells(component_figure(pictures, 0), 96, 128)
+  assert shown[:4] == [(RED, BLUE), *PARTS["masked"]] and shown[-3:] == PARTS["step"]
+
+
+def test_separate_pictures_are_named_for_files():
+  single = separate_pictures(explained(), 1)
+  parts = ("masked", "component", "mask", "mask-attention", "scope", "step")
+  whole = ["input", "true-segments", "reconstruction", "segments", "segments-attention"]
+  assert list(single) == whole + [f"{part}-{k}" for part in parts for k in (1, 2, 3)]
+  assert {picture.shape for picture in single.values()} == {(96, 128, 3)}
+  assert single["component-2"][5, 7].tolist() == [0, 255, 0]
+  assert single["mask-3"][[10, 90], 7].tolist() == [[0, 0, 0], [255, 255, 255]]

@@ -14,13 +14,13 @@ import numpy as np
 
 from configs.genesis_v2 import multi_dsprites
 from experiments import build
-from objectcentric_jax.input.examples import generated
+from objectcentric_jax.input.generated import generated
 from objectcentric_jax.training.devices import AXIS, Devices
 from objectcentric_jax.training.optimizers import make_updates
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import state_from
 from objectcentric_jax.training.step import make_train_step
-from tests.training import toy
+from tests.training import normalised, toy
 
 BATCH, STEPS = 8, 3
 # The velocity after one step is the gradient. Not Adam: it turns rounding into full-size steps
@@ -126,6 +126,8 @@ RESULTS = {
   "toy/jit": lambda: steps(toy.task("jit", 1.0), "error", toy_batches(), "jit"),
   "toy/pmap": lambda: steps(toy.task("pmap", 0.0), "error", toy_batches(), "pmap"),
   "toy/quiet": lambda: steps(toy.task("jit", 0.0), "error", toy_batches(), "jit"),
+  "normalised/jit": lambda: steps(normalised.task("jit"), "elbo", toy_batches(), "jit"),
+  "normalised/pmap": lambda: steps(normalised.task("pmap"), "elbo", toy_batches(), "pmap"),
   "genesis/jit": lambda: genesis("jit"),
   "genesis/pmap": lambda: genesis("pmap"),
   "evaluation/8": lambda: evaluation(8),

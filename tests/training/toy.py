@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from objectcentric_jax.input.examples import generated
+from objectcentric_jax.input.generated import generated
 from objectcentric_jax.input.pipeline import train_batches
 from objectcentric_jax.training.devices import AXIS
 

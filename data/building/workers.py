@@ -55,10 +55,15 @@ def ordered_map(function: Callable, tasks: Iterable, processes: int) -> Iterator
 
 
 def _start() -> subprocess.Popen:
-  root = str(pathlib.Path(__file__).resolve().parents[1])
+  root = str(pathlib.Path(__file__).resolve().parents[2])
   path = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
   return subprocess.Popen(
-    [sys.executable, "-P", "-m", "data.workers"],  # -P: no `data` of the folder one works in
+    [
+      sys.executable,
+      "-P",
+      "-m",
+      "data.building.workers",
+    ],  # -P: no `data` of the folder one works in
     stdin=subprocess.PIPE,
     stdout=subprocess.PIPE,
     env={**os.environ, "PYTHONPATH": path},

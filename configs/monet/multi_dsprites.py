@@ -1,0 +1,19 @@
+"""MONet on Multi-dSprites at the published setting: 64x64, 5 slots.
+
+python -m data.prepare multi_dsprites
+python -m experiments.train --config configs/monet/multi_dsprites.py --workdir runs/monet_sprites
+
+500,001 steps of 32 images, Adam 1e-4, GECO goal 0.5655 nats a value, pixel deviation 0.7. The
+GENESIS paper compares FID scores with it; we do not know them.
+
+Append `:smoke` for two steps on made-up scenes of these shapes, `:burgess` for the training of the
+MONet paper, `:beta_warmup` for a fixed weight of the KL, reached slowly, in place of GECO.
+"""
+
+from configs import datasets, genesis_repository, variants
+from configs.monet import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config(datasets.multi_dsprites)
+  return variants.apply(config, variant, laptop=genesis_repository.laptop, **_base.VARIANTS)

@@ -1,0 +1,174 @@
+"""Warnings in words when the reports of a training say that it collapses.
+
+A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
+quantities by the names that losses and the train step report (`share/K`, `largest_share`,
+`kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one is absent it is silent.
+"""
+
+import re
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+Report = Mapping[str, Any]
+Check = Callable[[Sequence[Report]], str | None]
+
+HISTORY = 20  # reports that are remembered
+# Reports in a row before a state counts: the first steps pass through many that mean nothing.
+PATIENCE = 3
+# Share of every image. The background of Multi-dSprites with one to three sprites covers 92 %.
+EVERYTHING = 0.95
+# Nats a component. To tell two kinds of image apart takes ln 2 = 0.69.
+NO_INFORMATION = 0.1
+# Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
+EXPLOSION = 10.0
+SETTLED = 10  # reports before there is a median to speak of
+
+
+def one_component(reports: Sequence[Report]) -> str | None:
+  """One of several components explains nearly all of every image."""
+  shares = {name: value for name, value in reports[-1].items() if name.startswith("share/")}
+  if len(shares) < 2 or not _last(reports, lambda r: r.get("largest_share", 0.0) > EVERYTHING):
+    return None
+  largest = max(shares, key=shares.get)
+  if shares[largest] > EVERYTHING:
+    what = f"component {largest.removeprefix('share/')} explains {shares[largest]:.0%} of the image"
+  else:
+    what = f"a single component explains {reports[-1]['largest_share']:.0%} of each image"
+  return (
+    f"{what}: the others are not used and nothing is separated. Unless the objects are that small, "
+    "try another config.seed, a smaller rate in config.train.updates, or less weight on the KL at "
+    "first (config.model.geco.start or config.train.schedules.beta)"
+  )
+
+
+def posterior_collapse(reports: Sequence[Report]) -> str | None:
+  """No component's latent says anything about the image."""
+
+  def collapsed(report):
+    divergences = _divergences(report)
+    return bool(divergences) and max(divergences) < NO_INFORMATION
+
+  if not _last(reports, collapsed):
+    return None
+  return (
+    f"the KL of every component is below {NO_INFORMATION:g} nats: the latents say nothing about "
+    "the image (posterior collapse). If that does not pass early in the training, give the KL less "
+    "weight: a smaller config.model.geco.start or config.model.geco.goal, or a smaller or slowly "
+    "rising config.train.schedules.beta"
+  )
+
+
+def multiplier_at_bound(reports: Sequence[Report], minimum: float, goal: float) -> str | None:
+  """The constraint on the error has not moved its multiplier for a long time.
+
+  While it works it moves the multiplier in every step, so that one that stays is held by a bound.
+
+  Args:
+    reports: the newest last.
+    minimum: lower bound of the multiplier.
+    goal: of the error, nats a value.
+  """
+  values = [report["multiplier"] for report in reports if "multiplier" in report]
+  if len(values) < HISTORY or max(values) - min(values) > 1e-6 * max(values):
+    return None
+  held = f"the multiplier of the KL has stayed at its {{}} bound for {HISTORY} reports"
+  if values[-1] <= 1.01 * minimum:
+    return (
+      f"{held.format('lower')}: the error does not reach its goal of {goal:g} nats a value, so "
+      "that latents are not held to the prior and samples will not look like the data. Train "
+      "longer, or raise config.model.geco.goal to what the model can reach"
+    )
+  return (
+    f"{held.format('upper')}: the error stays below its goal of {goal:g} nats a value whatever the "
+    "latents say. Lower config.model.geco.goal"
+  )
+
+
+def gradient_explosion(reports: Sequence[Report]) -> str | None:
+  """The gradient is many times larger than it used to be."""
+  *earlier, latest = reports
+  growth = {}
+  for name, value in latest.items():
+    if name.split("/")[0] == "gradient_norm" and len(earlier) >= SETTLED:
+      usual = statistics.median(report.get(name, value) for report in earlier)
+      growth[name] = value / usual if usual > 0 else 0.0
+  if growth.get("gradient_norm", 0.0) <= EXPLOSION:
+    return None
+  parts = {name: factor for name, factor in growth.items() if "/" in name}
+  where = f", most of all in {max(parts, key=parts.get).split('/', 1)[1]}" if parts else ""
+  return (
+    f"the norm of the gradient is {latest['gradient_norm']:.3g}, {growth['gradient_norm']:.0f} "
+    f"times its median over the {len(earlier)} reports before{where}. Should it happen again, try "
+    "a smaller rate or clipping (clip) in config.train.updates"
+  )
+
+
+class Diagnostics:
+  """The checks of one training, with what they remember of it.
+
+  Nothing of it is checkpointed: a resumed training is told the reports it already wrote.
+
+  Args:
+    model: `config.model`; its section `geco`, where there is one, holds the bounds of a multiplier.
+    earlier: reports from before, whose warnings were given then.
+  """
+
+  def __init__(self, model: Mapping[str, Any], earlier: Iterable[Report] = ()):
+    self._checks: dict[str, Check] = {
+      "one_component": one_component,
+      "posterior_collapse": posterior_collapse,
+      "gradient_explosion": gradient_explosion,
+    }
+    geco = model.get("geco") or {}
+    if geco.get("use"):
+      bound = partial(multiplier_at_bound, minimum=geco["minimum"], goal=geco["goal"])
+      self._checks["multiplier_at_bound"] = bound
+    self._recent: dict[str, deque[Report]] = {}
+    self._present: set[str] = set()
+    for report in earlier:
+      self.update(report)
+
+  def update(self, report: Report) -> dict[str, str]:
+    """Warnings that begin with this report, by name; none while a condition goes on."""
+    warnings = {}
+    for prefix, part in _by_update(report).items():
+      recent = self._recent.setdefault(prefix, deque(maxlen=HISTORY))
+      recent.append(part)
+      for name, check in self._checks.items():
+        message = check(list(recent))
+        if message is None:
+          self._present.discard(prefix + name)
+        elif prefix + name not in self._present:
+          self._present.add(prefix + name)
+          warnings[prefix + name] = f"{prefix.rstrip('/')}: {message}" if prefix else message
+    return warnings
+
+
+def _last(reports: Sequence[Report], holds: Callable[[Report], bool]) -> bool:
+  """Whether a condition holds in the last reports, enough of them."""
+  return len(reports) >= PATIENCE and all(map(holds, reports[-PATIENCE:]))
+
+
+def _divergences(report: Report) -> list[float]:
+  """KL of each component's latents, or of all of a model without components."""
+  for pattern in (r"kl_\w+/\d+", r"kl_\w+"):
+    found = [value for name, value in report.items() if re.fullmatch(pattern, name)]
+    if found:
+      return found
+  return []
+
+
+def _by_update(report: Report) -> dict[str, dict[str, Any]]:
+  """The report of each update, by the prefix of its names: "" where there is one update only.
+
+  Every update reports its gradient's norm; a report without is not one of training steps.
+  """
+  ends = [name.removesuffix("gradient_norm") for name in report if name.endswith("gradient_norm")]
+  prefixes = [end for end in ends if not end or end.endswith("/")]
+  return {
+    prefix: {name[len(prefix) :]: v for name, v in report.items() if name.startswith(prefix)}
+    for prefix in prefixes
+  }
