@@ -3,7 +3,8 @@
 python -m experiments.import_checkpoint MODEL FILE.pth DIR --config configs/MODEL/DATASET.py
 
 MODEL is a module of objectcentric_jax/checkpoint_import, such as genesis_v2. The config must
-describe the network in the file; evaluate and visualise take the resulting DIR.
+describe the network in the file; evaluate and visualise take the resulting DIR. Where the published
+code does otherwise than our defaults, the config of DIR does so too, unless it says the opposite.
 """
 
 import importlib
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import jax
 from absl import flags
+from ml_collections import config_flags
 
 from experiments import build, command
 from objectcentric_jax import checkpoint_import
@@ -36,6 +38,16 @@ def importers() -> list[str]:
   return offered
 
 
+def behave_as_published(config, importer) -> list[str]:
+  """Sets the fields of the model that its importer knows of; those that flags set stay."""
+  given = config_flags.get_override_values(FLAGS["config"])
+  published = getattr(importer, "PUBLISHED", {})
+  changes = {name: value for name, value in published.items() if f"model.{name}" not in given}
+  for name, value in changes.items():
+    config.model[name] = value
+  return [f"config.model.{name} is {value}" for name, value in changes.items()]
+
+
 def main(arguments):
   if len(arguments) != 3:
     raise InputError(f"give MODEL FILE.pth DIR; found {len(arguments)} arguments: {arguments}")
@@ -49,6 +61,7 @@ def main(arguments):
     raise InputError(f"--config is of {config.task}, the importer {model} is of {importer.MODULE}")
   if (workdir / "config.json").exists():
     raise InputError(f"{workdir} already holds a run; choose another folder")
+  published = behave_as_published(config, importer)
   checkpoint = torch_file.read(source)
   state_dict = torch_file.state_dict(checkpoint, source)
   wrapper = checkpoint if "model_state_dict" in checkpoint else {}
@@ -73,6 +86,8 @@ def main(arguments):
   checkpoints.save(state, iterator=None)
   checkpoints.close()
   count = sum(x.size for x in jax.tree.leaves(params))
+  for line in published:
+    print(f"as published, {line}")
   print(f"{workdir}: {len(state_dict)} tensors, {count:,} parameters, step {step}")
 
 

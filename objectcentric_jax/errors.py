@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 DEBUG_FLAG = "--debug"
 
@@ -57,3 +57,10 @@ def check_fields(where: str, found: Iterable[str], expected: Sequence[str]):
   missing = [name for name in expected if name not in found]
   if missing:
     raise InputError(f"{where} lacks {', '.join(missing)}")
+
+
+def check_positive(where: str, section: Mapping[str, int], names: Iterable[str]):
+  """Raises InputError unless these fields of the section `where` of a config are at least 1."""
+  for name in names:
+    if section[name] < 1:
+      raise InputError(f"{where}.{name} is {section[name]}: at least 1 is needed")

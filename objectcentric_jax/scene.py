@@ -19,8 +19,9 @@ class Scene:
     masks: [B, (T), K, H, W, 1] how the components are mixed; sum to one over K.
     components: [B, (T), K, H, W, C] what each component would show alone.
     latents: [B, (T), K, D] posterior means.
-    other_masks: further mask stacks shaped like `masks`, by name, from models that segment the
-      image in more than one way (such as "attention": how the encoder grouped the pixels).
+    other_masks: further mask stacks shaped like `masks` but for K, by name, from models that
+      segment the image in more than one way (such as "attention": how the encoder grouped the
+      pixels).
     background: [K] or [B, K] bool: which components are background.
     boxes: [B, (T), N, 4] centre y, centre x, height, width, as shares of the image in [0, 1].
     presence: [B, (T), N] in [0, 1].

@@ -101,7 +101,8 @@ def model_of(name):
 def arguments_for(name, **changes):
   """The config of a published case as flags, with other values for some fields of its model."""
   model = model_of(name) | changes
-  fields = {n: v for n, v in model.items() if n not in ("side", "geco")}
+  left = {"side", "geco", *getattr(MODELS[name].importer, "PUBLISHED", {})} - changes.keys()
+  fields = {n: v for n, v in model.items() if n not in left}
   flags = [f"--config={MODELS[name].config}", f"--config.data.side={model['side']}", *GENERATED]
   flags += [f"--config.model.{field}={value}" for field, value in fields.items()]
   return [*flags, f"--config.model.geco.use={model['geco']['use']}"]
@@ -142,7 +143,7 @@ def imported(request, tmp_path_factory):
   torch_writer.save_zip(file, wrapped(weights, beta=0.5))
   out = run("experiments.import_checkpoint", name, file, folder / "run", *arguments_for(name))
   count = f"{len(weights)} tensors, {parameter_count(case['state_dict']):,} parameters"
-  assert out == f"{folder / 'run'}: {count}, step 1234\n"
+  assert out.splitlines()[-1] == f"{folder / 'run'}: {count}, step 1234"
   return name, folder / "run"
 
 
@@ -175,6 +176,19 @@ def test_the_imported_model_computes_the_published_numbers(imported):
   assert [result for result in results if not result.passed] == []
 
 
+def test_the_imported_model_behaves_as_published(imported):
+  name, workdir = imported
+  config = read_config(workdir)["model"]
+  fields = {
+    "genesis": {"squash_sampled_means": False},
+    "genesis_v2": {"decode_missing_slots": True},
+  }
+  assert fields.get(name, {}).items() <= config.items()
+  published = model_of(name)
+  geco = published.pop("geco")
+  assert published.items() <= config.items() and config["geco"]["use"] == geco["use"]
+
+
 def test_evaluate_takes_the_workdir(imported):
   name, workdir = imported
   run("experiments.evaluate", "--workdir", workdir)
@@ -202,10 +216,12 @@ def test_old_files_and_geco(tmp_path):
   """The layout of PyTorch before 1.6, with the multiplier and the error's average as tensors."""
   case, _ = load("genesisv2/default_64_k5_train")
   file, workdir = tmp_path / "model.ckpt", tmp_path / "run"
+  kept = "--config.model.decode_missing_slots=False"
   geco = {"beta": np.asarray(0.25, np.float32), "err_ema": np.asarray(6950.5, np.float32)}
   torch_writer.save_legacy(file, wrapped(case["state_dict"], **geco))
   config = "--config=configs/genesis_v2/multi_dsprites.py"
-  run("experiments.import_checkpoint", "genesis_v2", file, workdir, config, *GENERATED)
+  run("experiments.import_checkpoint", "genesis_v2", file, workdir, config, kept, *GENERATED)
+  assert read_config(workdir)["model"]["decode_missing_slots"] is False  # what is said holds
   restored = build.Restored(workdir, Devices())
   state = restored.model_state["geco"]
   assert float(state.multiplier) == 0.25 and float(state.error_average) == 6950.5

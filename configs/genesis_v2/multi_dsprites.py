@@ -6,8 +6,9 @@ python -m experiments.train --config configs/genesis_v2/multi_dsprites.py --work
 500,001 steps of 32 images, Adam 1e-4, GECO goal 0.5655 nats a value, pixel deviation 0.7. The paper
 (arXiv 2104.09958) has no row for this dataset. Our runs: experiments/results/genesis_v2.md.
 
-Append `:smoke` for two steps on made-up scenes of these shapes, `:beta_warmup` for a fixed weight
-of the KL, reached slowly, in place of GECO.
+Append `:smoke` for two steps on made-up scenes of these shapes, `:laptop` for small scenes that two
+cores train on in twenty minutes (experiments/results/genesis_family.md), `:beta_warmup` for a fixed
+weight of the KL, reached slowly, in place of GECO.
 """
 
 from configs import datasets, genesis_repository, variants

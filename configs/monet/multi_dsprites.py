@@ -6,8 +6,10 @@ python -m experiments.train --config configs/monet/multi_dsprites.py --workdir r
 500,001 steps of 32 images, Adam 1e-4, GECO goal 0.5655 nats a value, pixel deviation 0.7. The
 GENESIS paper compares FID scores with it; we do not know them.
 
-Append `:smoke` for two steps on made-up scenes of these shapes, `:burgess` for the training of the
-MONet paper, `:beta_warmup` for a fixed weight of the KL, reached slowly, in place of GECO.
+Append `:smoke` for two steps on made-up scenes of these shapes, `:laptop` for small scenes that two
+cores train on in twenty minutes (experiments/results/genesis_family.md), `:burgess` for the
+training of the MONet paper, `:beta_warmup` for a fixed weight of the KL, reached slowly, in place
+of GECO.
 """
 
 from configs import datasets, genesis_repository, variants

@@ -10,6 +10,7 @@ from objectcentric_jax.checkpoint_import.names import Target, layer, linear, lst
 from objectcentric_jax.errors import InputError
 
 MODULE = "objectcentric_jax.models.genesis"
+PUBLISHED = {"squash_sampled_means": False}  # FID scores of published checkpoints were made so
 
 
 def _gated_tables(config: Mapping[str, Any]) -> tuple[dict[str, Target], dict[str, Target]]:
@@ -124,7 +125,7 @@ def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:
     "component_decoder_layers": flags["comp_dec_layers"],
     "symmetric_components": flags.get("comp_symmetric", False),
     "bounded_pixels": flags["pixel_bound"],
-    "squash_sampled_means": False,
+    **PUBLISHED,
     "pixel_deviation": flags["pixel_std2"],
     "first_pixel_deviation": flags["pixel_std1"],
     "geco": repository.geco_config(flags),

@@ -19,6 +19,7 @@ from objectcentric_jax.checkpoint_import.names import (
 from objectcentric_jax.errors import InputError
 
 MODULE = "objectcentric_jax.models.genesis_v2"
+PUBLISHED = {"decode_missing_slots": True}  # checkpoints trained with dynamic_K learned it so
 
 
 def table(config: Mapping[str, Any]) -> dict[str, Target]:
@@ -88,7 +89,7 @@ def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:
     "autoregressive_prior": flags["autoreg_prior"],
     "bounded_pixels": flags["pixel_bound"],
     "smallest_segment": 20.0 if flags["dynamic_K"] else 0.0,
-    "decode_missing_slots": True,
+    **PUBLISHED,
     "pixel_deviation": flags["pixel_std1"],
     "mask_kl": flags["klm_loss"],
     "detach_decoded_masks": flags["detach_mr_in_klm"],

@@ -17,7 +17,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from objectcentric_jax.errors import InputError, check_fields
+from objectcentric_jax.errors import InputError, check_fields, check_positive
 from objectcentric_jax.losses.gaussian import sampled_kl
 from objectcentric_jax.losses.masks import stick_breaking
 from objectcentric_jax.losses.mixture import mixture_error
@@ -407,6 +407,14 @@ NETWORK_FIELDS = (
   "bounded_pixels",
   "squash_sampled_means",
 )
+SIZE_FIELDS = (
+  "slots",
+  "mask_latents",
+  "component_latents",
+  "component_encoder_features",
+  "component_decoder_features",
+  "component_decoder_layers",
+)
 TASK_FIELDS = ("pixel_deviation", "first_pixel_deviation")
 
 
@@ -422,9 +430,9 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisTask:
   check_fields("config.model", config, (*NETWORK_FIELDS, *TASK_FIELDS, "geco", "unroll", "dtype"))
   geco = check_objective(config)
   gated_plan(config["side"])
-  slots = config["slots"]
-  if slots < 1 or (slots == 1 and not config["two_stage"]):
-    raise InputError(f"config.model.slots is {slots}: at least {1 if slots < 1 else 2} is needed")
+  check_positive("config.model", config, SIZE_FIELDS)
+  if config["slots"] == 1 and not config["two_stage"]:
+    raise InputError("config.model.slots is 1: one stage (two_stage False) needs at least 2")
   if config["symmetric_components"] and config["side"] not in SYMMETRIC_SIDES:
     known = " or ".join(map(str, SYMMETRIC_SIDES))
     raise InputError(
@@ -435,7 +443,7 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisTask:
       raise InputError(f"config.model.{name} is {config[name]!r}: choose one of {', '.join(NORMS)}")
   network = Genesis(
     **{name: config[name] for name in NETWORK_FIELDS},
-    unroll=unroll_length(config["unroll"], slots),
+    unroll=unroll_length(config["unroll"], config["slots"]),
     dtype=compute_dtype(config["dtype"]),
     axis_name=axis_name,
   )

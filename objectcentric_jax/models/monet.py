@@ -16,7 +16,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from objectcentric_jax.errors import InputError, check_fields
+from objectcentric_jax.errors import InputError, check_fields, check_positive
 from objectcentric_jax.losses.gaussian import normal_kl, sampled_kl
 from objectcentric_jax.losses.masks import mask_kl, stick_breaking
 from objectcentric_jax.losses.mixture import mixture_error
@@ -237,6 +237,13 @@ NETWORK_FIELDS = (
   "component_decoder_layers",
   "bounded_pixels",
 )
+SIZE_FIELDS = (
+  "attention_features",
+  "component_latents",
+  "component_encoder_features",
+  "component_decoder_features",
+  "component_decoder_layers",
+)
 TASK_FIELDS = ("pixel_deviation", "first_pixel_deviation", "analytic_kl")
 
 
@@ -252,11 +259,12 @@ def make_task(config: Mapping, axis_name: str | None = None) -> MonetTask:
   check_fields("config.model", config, (*NETWORK_FIELDS, *TASK_FIELDS, "geco", "unroll", "dtype"))
   geco = check_objective(config)
   check_side(config["side"])
+  check_positive("config.model", config, SIZE_FIELDS)
   if config["slots"] < 2:
     raise InputError(f"config.model.slots is {config['slots']}: at least 2 are needed")
   if config["mask_decoder"] not in MASK_DECODERS:
-    known = ", ".join(MASK_DECODERS)
-    raise InputError(f"config.model.mask_decoder is {config['mask_decoder']!r}: choose of {known}")
+    known = " or ".join(MASK_DECODERS)
+    raise InputError(f"config.model.mask_decoder is {config['mask_decoder']!r}: choose {known}")
   network = Monet(
     **{name: config[name] for name in NETWORK_FIELDS},
     unroll=unroll_length(config["unroll"], config["slots"]),

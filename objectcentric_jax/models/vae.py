@@ -12,7 +12,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
-from objectcentric_jax.errors import InputError, check_fields
+from objectcentric_jax.errors import InputError, check_fields, check_positive
 from objectcentric_jax.losses.gaussian import log_normal, sampled_kl
 from objectcentric_jax.models.elbo_task import ElboTask, check_objective
 from objectcentric_jax.nn.broadcast_decoder import BroadcastDecoder
@@ -146,8 +146,7 @@ def make_task(config: Mapping, axis_name: str | None = None) -> VaeTask:
   check_fields("config.model", config, (*NETWORK_FIELDS, "pixel_deviation", "geco", "dtype"))
   geco = check_objective(config)
   gated_plan(config["side"])
-  if config["latents"] < 1:
-    raise InputError(f"config.model.latents is {config['latents']}: at least 1 is needed")
+  check_positive("config.model", config, ["latents"])
   if config["decoder_kind"] not in DECODERS:
     known = " or ".join(DECODERS)
     raise InputError(f"config.model.decoder_kind is {config['decoder_kind']!r}: choose {known}")

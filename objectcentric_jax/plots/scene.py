@@ -94,9 +94,9 @@ def scene_pictures(
   input: "scene"), "segments" and "segments (name)" for each of `scene.other_masks`.
 
   Parts, a picture for every component: "masked" (component times mask, over black), "component",
-  "mask", "mask (name)" for each of `scene.other_masks`, "scope" (how much of each pixel the
-  components before it left), "step" (it and all before it together, over black; the last step is
-  the whole scene).
+  "mask", "mask (name)" for each of `scene.other_masks` with as many masks, "scope" (how much of
+  each pixel the components before it left), "step" (it and all before it together, over black; the
+  last step is the whole scene).
 
   Args:
     scene: of images, [N, ...]. Of a video take the frames of one example, see `plots.video`.
@@ -116,7 +116,8 @@ def scene_pictures(
   masks = np.asarray(scene.masks)
   for suffix, stack in {"": masks, **others}.items():
     whole[f"segments{suffix}"] = colour_labels(stack.argmax(1)[..., 0])
-  shares = {"mask": masks, **{f"mask{suffix}": stack for suffix, stack in others.items()}}
+  aligned = {n: stack for n, stack in others.items() if stack.shape[1] == masks.shape[1]}
+  shares = {"mask": masks, **{f"mask{suffix}": stack for suffix, stack in aligned.items()}}
   shares["scope"] = 1 - (np.cumsum(masks, axis=1) - masks)
   parts = {name: to_uint8(stack) for name, stack in shares.items()}
   if scene.components is not None:

@@ -433,7 +433,8 @@ def test_parameter_count_is_the_published_one(side, count):
   [
     ({"side": 48}, "config.model.side is 48: gated convolutions are for sides 32, 64, 128, 256"),
     ({"slots": 0}, "config.model.slots is 0: at least 1 is needed"),
-    ({"slots": 1, "two_stage": False}, "config.model.slots is 1: at least 2 is needed"),
+    ({"mask_latents": -3}, "config.model.mask_latents is -3: at least 1 is needed"),
+    ({"slots": 1, "two_stage": False}, "slots is 1: one stage .* needs at least 2"),
     (
       {"side": 128, "symmetric_components": True},
       "config.model.symmetric_components is for images of side 32 or 64, not 128",

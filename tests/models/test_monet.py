@@ -295,8 +295,9 @@ def test_parameter_count_is_the_published_one():
   [
     ({"side": 48}, "config.model.side is 48: .* power of two"),
     ({"slots": 1}, "config.model.slots is 1: at least 2 are needed"),
-    ({"mask_decoder": "scope"}, "mask_decoder is 'scope': choose of softmax, stick_breaking"),
+    ({"mask_decoder": "scope"}, "mask_decoder is 'scope': choose softmax or stick_breaking"),
     ({"dtype": "float16"}, "config.model.dtype is 'float16': choose float32 or bfloat16"),
+    ({"component_latents": 0}, "config.model.component_latents is 0: at least 1 is needed"),
     ({"pixel_deviation": 0.0}, "config.model.pixel_deviation is 0.0: a number above 0"),
     ({"latents": 3}, "config.model.latents is not a field of this model"),
   ],
