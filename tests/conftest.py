@@ -30,7 +30,24 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
 
+from tests.golden.case import PUBLIC  # noqa: E402
+
 flags.FLAGS.mark_as_parsed()  # grain's worker processes read a flag
+
+
+# A checkout without the golden cases, which are kept apart for their size, has all other tests.
+if not PUBLIC.is_dir():
+  tests = ROOT.joinpath("tests").rglob("test_*.py")
+  collect_ignore = [str(path) for path in tests if "golden.PUBLIC" in path.read_text()]
+
+
+def pytest_report_header() -> str:
+  """Says which golden cases are run."""
+  if PUBLIC.is_dir():
+    return f"golden cases: {PUBLIC}"
+  return (
+    f"no golden cases at {PUBLIC} (or OBJECTCENTRIC_GOLDEN): {len(collect_ignore)} files left out"
+  )
 
 
 @pytest.fixture(scope="session")

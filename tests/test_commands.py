@@ -181,7 +181,18 @@ def test_debug_shows_where_an_error_is_from(places):
   assert "InputError: " in errors.splitlines()[-1]
 
 
-@pytest.mark.parametrize("module", ["train", "evaluate", "visualise", "import_checkpoint", "speed"])
+@pytest.mark.parametrize(
+  "module",
+  [
+    "train",
+    "evaluate",
+    "visualise",
+    "fid",
+    "import_checkpoint",
+    "speed",
+    "convolution_speed",
+  ],
+)
 def test_help(module):
   out = conftest.run(f"experiments.{module}", "--help")
   assert f"python -m experiments.{module}" in out

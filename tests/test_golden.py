@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from fnmatch import fnmatch
 
 import flax.traverse_util
 import jax
@@ -21,9 +22,17 @@ from tests.golden import elbo_training
 from tests.golden.genesisv2 import model_config
 
 CASES = runner.find_cases(golden.PUBLIC)
+# Gradients of a hundred layers, term by term in float64: a minute or two each.
+SLOW = "space/*_train_*"
 
 
-@pytest.mark.parametrize("folder", CASES, ids=lambda f: f"{f.parent.name}/{f.name}")
+def marked(folder):
+  """The case as a parameter of tests."""
+  name = f"{folder.parent.name}/{folder.name}"
+  return pytest.param(folder, id=name, marks=[pytest.mark.slow] * fnmatch(name, SLOW))
+
+
+@pytest.mark.parametrize("folder", [marked(folder) for folder in CASES])
 def test_case(folder):
   results = runner.run_case(folder)
   failed = [f"{r.name}: {r.error:.2e} > {r.tolerance:.0e}" for r in results if not r.passed]

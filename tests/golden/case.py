@@ -4,6 +4,7 @@ import fnmatch
 import importlib.util
 import json
 import math
+import os
 import pathlib
 import re
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-PUBLIC = pathlib.Path(__file__).resolve().parents[3] / "shared" / "golden"
+# Where the cases are, unless OBJECTCENTRIC_GOLDEN says so: beside the checkout, not in it.
+BESIDE = pathlib.Path(__file__).resolve().parents[3] / "shared" / "golden"
+PUBLIC = pathlib.Path(os.environ.get("OBJECTCENTRIC_GOLDEN", BESIDE))
 
 
 class Result(NamedTuple):
