@@ -1,0 +1,20 @@
+"""SPACE on Pooyan alone: the published joint training of ten games, on this one.
+
+python -m data.prepare atari/pooyan --from RAW
+python -m experiments.train --config configs/space/atari_pooyan.py --workdir runs/pooyan
+
+100,001 steps of 12 images, RMSprop 1e-5 (foreground) and Adam 1e-3 (background), one clip of both
+at 1; alpha is 0.1 for the first 4,000 steps. No training on this game alone was published.
+
+Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.space import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.atari(config, "pooyan")
+  _base.joint_training(config)
+  return variants.apply(config, variant)

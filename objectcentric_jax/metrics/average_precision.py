@@ -1,0 +1,179 @@
+"""How well the boxes of a scene find labelled objects: average precision and counting.
+
+As Lin et al. (ICLR 2020, arXiv 2001.02407) score them in their published code, after the 11-point
+average precision of PASCAL VOC (Everingham et al., 2010).
+"""
+
+from collections.abc import Mapping
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from objectcentric_jax.errors import InputError
+from objectcentric_jax.scene import Scene
+
+Array = jax.Array
+
+IOU_THRESHOLDS = tuple(float(x) for x in np.linspace(0.5, 0.95, 10))
+RECALL_LEVELS = np.linspace(0.0, 1.0, 11)
+PRESENT = 0.5  # a box is a detection if its presence is above
+
+
+@flax.struct.dataclass
+class Detections:
+  """The detections of B images and what they hit, from `match`.
+
+  Attributes:
+    confidence: [B, N]; detected: [B, N] bool: which of the boxes count.
+    hits: [B, I, N] bool: whether a detection finds an object, for each of I thresholds.
+    objects: [B] number of true objects.
+  """
+
+  confidence: Array
+  detected: Array
+  hits: Array
+  objects: Array
+
+
+def corners(boxes: Array) -> Array:
+  """Boxes [..., 4] of a scene (centre, height, width) as top, left, bottom, right."""
+  centre, size = boxes[..., :2], boxes[..., 2:]
+  return jnp.concatenate([centre - size / 2, centre + size / 2], axis=-1)
+
+
+def intersection_over_union(boxes: Array, others: Array) -> Array:
+  """[B, N, M] of boxes [B, N, 4] and [B, M, 4] given by top, left, bottom, right; 0 if empty."""
+
+  def area(low, high):
+    return jnp.prod(jnp.maximum(high - low, 0), axis=-1)
+
+  one, other = boxes[:, :, None], others[:, None]
+  low = jnp.maximum(one[..., :2], other[..., :2])
+  high = jnp.minimum(one[..., 2:], other[..., 2:])
+  shared = area(low, high)
+  union = area(one[..., :2], one[..., 2:]) + area(other[..., :2], other[..., 2:]) - shared
+  return jnp.where(union > 0, shared / jnp.where(union > 0, union, 1), 0)
+
+
+def match(
+  boxes: Array,
+  confidence: Array,
+  detected: Array,
+  truth: Array,
+  objects: Array,
+  thresholds: tuple[float, ...] = IOU_THRESHOLDS,
+) -> Detections:
+  """Which detections find an object.
+
+  Each looks at the one object it overlaps most, the first of equal ones. It hits if they overlap by
+  more than the threshold and no detection of higher confidence hit that object before.
+
+  Args:
+    boxes: [B, N, 4] top, left, bottom, right.
+    confidence: [B, N]; of equal ones the first comes first.
+    detected: [B, N] bool: which boxes count.
+    truth: [B, M, 4] likewise, of which the first `objects` [B] of an image are real.
+    objects: see `truth`.
+    thresholds: of the intersection over union.
+  """
+  real = jnp.arange(truth.shape[1])[None] < objects[:, None]  # [B, M]
+  overlap = jnp.where(real[:, None], intersection_over_union(boxes, truth), -1.0)
+  if truth.shape[1] == 0:
+    best, largest = jnp.zeros(confidence.shape, jnp.int32), jnp.full(confidence.shape, -1.0)
+  else:
+    best, largest = overlap.argmax(-1), overlap.max(-1)  # [B, N]
+  limits = jnp.asarray(thresholds, largest.dtype).reshape(1, -1, 1)
+  close = detected[:, None] & (largest[:, None] > limits)  # [B, I, N]
+  # rank[b, n]: how many boxes come before box n.
+  order = jnp.argsort(-confidence, axis=-1, stable=True)
+  rank = jnp.argsort(order, axis=-1)
+  rivals = (rank[:, None, :] < rank[:, :, None]) & (best[:, None, :] == best[:, :, None])
+  taken = (rivals[:, None] & close[:, :, None, :]).any(-1)
+  return Detections(confidence, detected, close & ~taken, objects)
+
+
+def average_precision(detections: Detections) -> np.ndarray:
+  """For each threshold the mean over 11 recall levels of the best precision at or above: [I].
+
+  Over all images of the set together. 0 without any detection or any object.
+  """
+  confidence, detected = np.asarray(detections.confidence), np.asarray(detections.detected)
+  hits = np.moveaxis(np.asarray(detections.hits), 1, 0)  # [I, B, N]
+  objects = int(np.asarray(detections.objects).sum())
+  if not objects or not detected.any():
+    return np.zeros(len(hits))
+  # Within an image by confidence, then all images: equal confidences keep this order.
+  order = np.argsort(-confidence, axis=1, kind="stable")
+  sort = lambda values: np.take_along_axis(values, order, axis=1)  # noqa: E731
+  kept = sort(detected)
+  ranking = np.argsort(-sort(confidence)[kept], kind="stable")
+  count = np.arange(1, len(ranking) + 1)
+  scores = []
+  for hit in hits:
+    found = np.cumsum(sort(hit)[kept][ranking])
+    precision, recall = found / count, found / objects
+    scores.append(np.mean([precision[recall >= r].max(initial=0.0) for r in RECALL_LEVELS]))
+  return np.array(scores)
+
+
+def detections(
+  scene: Scene,
+  batch: Mapping[str, Array],
+  thresholds: tuple[float, ...] = IOU_THRESHOLDS,
+) -> Detections:
+  """The detections in scenes of images and what they hit.
+
+  Args:
+    scene: has `boxes` [B, N, 4] and `presence` [B, N].
+    batch: has "bboxes" [B, M, 4] and "num_objects" [B].
+    thresholds: of the intersection over union.
+
+  Raises:
+    InputError: the scene has no boxes, or the batch none.
+  """
+  _check(scene, batch)
+  found, objects = scene.presence > PRESENT, batch["num_objects"]
+  return match(corners(scene.boxes), scene.presence, found, batch["bboxes"], objects, thresholds)
+
+
+def counting_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str, Array]:
+  """How well the number of detections agrees with that of objects.
+
+  Names: `count_accuracy`, 1 where they are equal; `overcount` and `undercount`, 1 where there are
+  too many or too few detections; `count_error`, their difference as a share of the true number. An
+  image without objects has the difference to one object as its error, where the published
+  definition divides by zero.
+
+  Args:
+    scene, batch: as for `detections`.
+
+  Returns:
+    name -> [B] float32.
+
+  Raises:
+    InputError: the scene has no boxes, or the batch none.
+  """
+  _check(scene, batch)
+  objects = batch["num_objects"].astype(jnp.int32)
+  difference = (scene.presence > PRESENT).sum(-1, dtype=jnp.int32) - objects
+  error = jnp.abs(difference).astype(jnp.float32) / jnp.maximum(objects, 1)
+  values = {
+    "count_accuracy": difference == 0,
+    "overcount": difference > 0,
+    "undercount": difference < 0,
+    "count_error": error,
+  }
+  return {name: value.astype(jnp.float32) for name, value in values.items()}
+
+
+def _check(scene: Scene, batch: Mapping[str, Array]):
+  if scene.boxes is None or scene.presence is None:
+    raise InputError("detection metrics: this model has no boxes; leave these metrics out")
+  for name in ("bboxes", "num_objects"):
+    if name not in batch:
+      raise InputError(
+        f"detection metrics: the batch has no {name!r}, only {sorted(batch)}; "
+        "choose a dataset with boxes or leave these metrics out"
+      )
