@@ -1,5 +1,6 @@
 """The builder of sets that are drawn here and need no files."""
 
+import abc
 import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -59,13 +60,13 @@ class GeneratedBuilder(RecordsBuilder, skip_registration=True):
     sample = draw_batch(self._batch("train", 0, min(self.SAMPLE, self.options.train)))
     return count, round(count * np.mean([stored_bytes(example) for example in sample]))
 
+  @abc.abstractmethod
   def _features(self) -> dict[str, Any]:
     """The features of an example but for `metadata`."""
-    raise NotImplementedError
 
+  @abc.abstractmethod
   def _metadata(self) -> dict[str, Any]:
     """What the metadata of the set say besides seed and source."""
-    raise NotImplementedError
 
   def _info(self):
     features = {**self._features(), "metadata": {"key": tfds.features.Text()}}

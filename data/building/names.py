@@ -6,6 +6,7 @@ order, and every set of options has one shortest name.
 Standard library only.
 """
 
+import abc
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ MOST = 10**9  # of anything that is counted
 Options = TypeVar("Options")
 
 
-class Word:
+class Word(abc.ABC):
   """One word of a name: how it is written, read and shown, and what it may say."""
 
   always = False  # also spelled when it says the default
@@ -32,9 +33,9 @@ class Word:
     """The values of its fields, from the texts of the groups."""
     return {field: int(found[field]) for field in self.fields}
 
+  @abc.abstractmethod
   def spell(self, values: Mapping[str, Any]) -> str:
     """The word, from the values of all fields."""
-    raise NotImplementedError
 
   def fits(self, values: Mapping[str, Any]) -> bool:
     """Whether the values of its fields are within the limits."""

@@ -146,6 +146,14 @@ def geco_state(
   return {"geco": geco.replace(error_average=average, updates=np.asarray(1, np.int32))}
 
 
+def import_geco_state(
+  state_dict, checkpoint, config, template, source, dtype: type = np.float32
+) -> dict[str, Any]:
+  """The model state of models that have nothing in it but GECO's."""
+  del state_dict, template, dtype
+  return geco_state(checkpoint, config, source)
+
+
 def geco_config(flags: Mapping[str, Any]) -> dict[str, Any]:
   """`config.model.geco` for the published training flags, with their defaults."""
   return {

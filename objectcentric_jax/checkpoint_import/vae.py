@@ -38,12 +38,7 @@ def import_parameters(
   return repository.import_tree(state_dict, table(config), template, source, dtype)
 
 
-def import_model_state(
-  state_dict, checkpoint, config, template, source, dtype: type = np.float32
-) -> dict[str, Any]:
-  """GECO's state."""
-  del state_dict, template, dtype
-  return repository.geco_state(checkpoint, config, source)
+import_model_state = repository.import_geco_state
 
 
 def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:

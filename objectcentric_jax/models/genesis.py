@@ -36,7 +36,7 @@ from objectcentric_jax.nn.moments import (
 )
 from objectcentric_jax.nn.noise import Sample, draw_normal
 from objectcentric_jax.nn.normalization import BatchNorm, InstanceNorm
-from objectcentric_jax.nn.recurrent import LSTM
+from objectcentric_jax.nn.recurrent import LSTM, scan_slots
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -124,14 +124,7 @@ class MaskPosterior(nn.Module):
       latent = mean + noise * deviation
       return (latent, state), (mean, deviation, latent)
 
-    scan = nn.scan(
-      step,
-      variable_broadcast="params",
-      split_rngs={"params": False},
-      in_axes=1,
-      out_axes=1,
-      unroll=self.unroll,
-    )
+    scan = scan_slots(step, self.unroll)
     zeros = jnp.zeros((len(latent), 2 * self.size), features.dtype)
     _, following = scan(self, (latent, (zeros, zeros)), noise[:, 1:])
     first = (mean, deviation, latent)

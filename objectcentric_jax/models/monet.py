@@ -27,6 +27,7 @@ from objectcentric_jax.nn.convolution import Conv
 from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import Sample, draw_normal
 from objectcentric_jax.nn.normalization import InstanceNorm
+from objectcentric_jax.nn.recurrent import scan_slots
 from objectcentric_jax.nn.unet import UNet, check_side
 from objectcentric_jax.scene import Scene
 
@@ -86,14 +87,7 @@ class MaskAttention(nn.Module):
       left = log_scope + nn.log_sigmoid(-logit)
       return left, (log_scope + nn.log_sigmoid(logit), log_scope)
 
-    scan = nn.scan(
-      step,
-      variable_broadcast="params",
-      split_rngs={"params": False},
-      out_axes=1,
-      length=self.slots - 1,
-      unroll=self.unroll,
-    )
+    scan = scan_slots(step, self.unroll, self.slots - 1)
     dtype = jnp.promote_types(image.dtype, jnp.float32)
     left, (log_masks, log_scope) = scan(self, jnp.zeros((*image.shape[:3], 1), dtype), None)
     append_left = [jnp.concatenate([x, left[:, None]], axis=1) for x in (log_masks, log_scope)]

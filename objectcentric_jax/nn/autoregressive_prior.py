@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.moments import prior_moments
-from objectcentric_jax.nn.recurrent import LSTM, State
+from objectcentric_jax.nn.recurrent import LSTM, State, scan_slots
 
 Array = jax.Array
 
@@ -57,13 +57,6 @@ class AutoregressivePrior(nn.Module):
     if noise.shape[1] == 1:
       return first[:, None]
     zeros = jnp.zeros((noise.shape[0], self.hidden), noise.dtype)
-    scan = nn.scan(
-      step,
-      variable_broadcast="params",
-      split_rngs={"params": False},
-      in_axes=1,
-      out_axes=1,
-      unroll=self.unroll,
-    )
+    scan = scan_slots(step, self.unroll)
     _, following = scan(self, (first, (zeros, zeros)), noise[:, 1:])
     return jnp.concatenate([first[:, None], following], axis=1)

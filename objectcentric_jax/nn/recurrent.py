@@ -1,4 +1,6 @@
-"""Recurrent layers over short sequences of slots."""
+"""Recurrence over short sequences of slots."""
+
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -10,6 +12,24 @@ from objectcentric_jax.nn.initialization import uniform_fan_in
 
 Array = jax.Array
 State = tuple[Array, Array]
+
+
+def scan_slots(step: Callable, unroll: int, length: int | None = None) -> Callable:
+  """A loop over slots inside a module: (module, carry, inputs) -> (carry, outputs).
+
+  `step` (module, carry, input of one slot) -> (carry, output of it) may call the submodules of the
+  module, whose parameters all slots share. The slots are axis 1 of inputs [B, K, ...] and outputs;
+  without inputs `length` says how many there are.
+  """
+  return nn.scan(
+    step,
+    variable_broadcast="params",
+    split_rngs={"params": False},
+    in_axes=1,
+    out_axes=1,
+    length=length,
+    unroll=unroll,
+  )
 
 
 class LSTM(nn.Module):

@@ -24,7 +24,7 @@ from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import Sample, draw_normal
 from objectcentric_jax.nn.normalization import BatchNorm
-from objectcentric_jax.nn.recurrent import LSTM
+from objectcentric_jax.nn.recurrent import LSTM, scan_slots
 from objectcentric_jax.nn.subpixel import ConvGroupNorm, SubPixelDecoder
 
 Array = jax.Array
@@ -147,14 +147,7 @@ class MaskPosterior(nn.Module):
       latent = mean + deviation * noise
       return (latent, state), (mean, deviation, latent)
 
-    scan = nn.scan(
-      step,
-      variable_broadcast="params",
-      split_rngs={"params": False},
-      in_axes=1,
-      out_axes=1,
-      unroll=self.unroll,
-    )
+    scan = scan_slots(step, self.unroll)
     state = (rows(self.hidden_state, features), rows(self.cell_state, features))
     return scan(self, (rows(self.latent, noise), state), noise)[1]
 
