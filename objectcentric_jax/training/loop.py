@@ -14,6 +14,7 @@ from objectcentric_jax.training.checkpoints import Checkpoints, write_config
 from objectcentric_jax.training.devices import AXIS, Devices, check_parallel
 from objectcentric_jax.training.diagnostics import Diagnostics
 from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.phases import start_from
 from objectcentric_jax.training.reports import Progress, make_writer, read_metrics
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import TrainState, init_state
@@ -42,7 +43,8 @@ def fit(
     config: the resolved config; `config.train` is used here.
     workdir: where checkpoints and reports go.
     devices: where to compute.
-    state: what to start from in a fresh workdir; initialised from `config.seed` when None.
+    state: what to start from in a fresh workdir; when None it is initialised from `config.seed`
+      and takes the parts that `config.train.start_from` names.
     evaluate: gives scores of a state, every `config.train.evaluate_every` steps and at the end.
     stop: ends the training early.
 
@@ -62,22 +64,21 @@ def fit(
   # The step.
   updates = make_updates(train["updates"], list(task.losses))
   axis_name = AXIS if train["parallel"] == "pmap" else None
-  train_step = devices.compile_step(
-    make_train_step(task, updates, make_schedules(train["schedules"]), axis_name),
-    train["parallel"],
-  )
+  train_step = make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
   if is_main:
     write_config(workdir, config)
 
   # The state: from the workdir, else as given, else fresh.
   start = batches.get_state()
-  example = jax.tree.map(lambda x: x[:1], next(batches))
+  example = devices.put(next(batches))
   batches.set_state(start)
-  if state is None:
+  initialised = state is None
+  if initialised:
     key = jax.random.key(config["seed"])
-    state = devices.replicate(lambda k: init_state(task, updates, k, as_float(example)), key)
+    state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, example)
   else:
-    state = devices.replicate(lambda s: s, state)  # a copy, since the steps reuse its memory
+    state = devices.place(lambda s: s, state)  # a copy, since the steps reuse its memory
+  train_step = devices.compile_step(train_step, train["parallel"], state)
   checkpoints = Checkpoints(workdir, config, config["eval"]["best"], train["keep_checkpoints"])
   restored = checkpoints.restore(state)
   finished = False
@@ -86,6 +87,8 @@ def fit(
     finished = notes["finished"]
     if notes["iterator"] is not None:  # an imported checkpoint has none
       batches.set_state(notes["iterator"])
+  elif initialised:
+    state = start_from(state, train["start_from"])
   first = int(state.step)
   if is_main and restored is not None:
     print(f"resuming from step {first} of {workdir}", flush=True)
