@@ -157,7 +157,7 @@ def detection_scores(
   precision = average_precision(detections)
   objects = np.asarray(detections.objects, np.int64)
   difference = np.asarray(detections.detected).sum(-1) - objects
-  return {
+  scores = {
     "ap": precision.mean(),
     **{f"ap_{round(100 * t)}": ap for t, ap in zip(thresholds, precision, strict=True)},
     "count_accuracy": (difference == 0).mean(),
@@ -166,6 +166,7 @@ def detection_scores(
     "overcount": (difference > 0).sum(),
     "undercount": (difference < 0).sum(),
   }
+  return {name: float(score) for name, score in scores.items()}
 
 
 def _check(scene: Scene, batch: Mapping[str, Array]):
