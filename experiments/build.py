@@ -12,12 +12,13 @@ import numpy as np
 
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.evaluation import Evaluator
+from objectcentric_jax.evaluation import Evaluator, SetMetric
 from objectcentric_jax.input.arrays import Examples
 from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.examples import open_split
 from objectcentric_jax.input.generated import FIELDS, GENERATED, made_up
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
+from objectcentric_jax.metrics.average_precision import detection_scores, detections
 from objectcentric_jax.metrics.image import reconstruction_metrics
 from objectcentric_jax.metrics.segmentation import segmentation_metrics
 from objectcentric_jax.training.checkpoints import read_config, restore_model
@@ -73,8 +74,20 @@ def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, de
   if "labels" in examples.about:
     labels, background = examples.about["labels"], tuple(examples.about["background_ids"])
     metrics.append(partial(segmentation_metrics, labels=labels, background_ids=background))
+  if has_boxes(config, task, examples):
+    metrics.append(SetMetric(detections, detection_scores))
   metrics += getattr(task, "metrics", ())
   return Evaluator(task, metrics, devices, settings["seed"], settings["sample"])
+
+
+def has_boxes(config: Mapping[str, Any], task: Task, examples: Examples) -> bool:
+  """Whether both the labels and the scenes of still images have boxes."""
+  labelled = examples.read(np.arange(1))
+  if "bboxes" not in labelled or labelled["bboxes"].ndim != 3 or "num_objects" not in labelled:
+    return False
+  batch, key = example_batch(config), jax.random.key(0)
+  scene = jax.eval_shape(task.scene, *jax.eval_shape(task.init, key, batch), batch, key)
+  return scene.boxes is not None and scene.presence is not None
 
 
 def score(

@@ -1,8 +1,9 @@
 """Warnings in words when the reports of a training say that it collapses.
 
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
-quantities by the names that losses and the train step report (`share/K`, `largest_share`,
-`kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one is absent it is silent.
+quantities by the names that losses, schedules and the train step report (`share/K`,
+`largest_share`, `foreground_share`, `objects`, `fixed_alpha`, `kl_.../K`, `multiplier`,
+`gradient_norm`, `gradient_norm/PART`); where one is absent it is silent.
 """
 
 import re
@@ -20,6 +21,10 @@ HISTORY = 20  # reports that are remembered
 PATIENCE = 3
 # Share of every image. The background of Multi-dSprites with one to three sprites covers 92 %.
 EVERYTHING = 0.95
+# Share of every image that the foreground has at least: a 64th of 64 cells that are each a 64th.
+NOTHING = 0.0003
+# Objects an image. Below, most images are said to be empty.
+FEW = 0.2
 # Nats a component. To tell two kinds of image apart takes ln 2 = 0.69.
 NO_INFORMATION = 0.1
 # Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
@@ -41,6 +46,48 @@ def one_component(reports: Sequence[Report]) -> str | None:
     f"{what}: the others are not used and nothing is separated. Unless the objects are that small, "
     "try another config.seed, a smaller rate in config.train.updates, or less weight on the KL at "
     "first (config.model.geco.start or config.train.schedules.beta)"
+  )
+
+
+def empty_foreground(reports: Sequence[Report]) -> str | None:
+  """No object is found, or those that are explain nothing: the background takes everything."""
+
+  def absent(report):
+    return report.get("objects", FEW) < FEW
+
+  def unseen(report):
+    return report.get("foreground_share", NOTHING) < NOTHING
+
+  # While the share is fixed, nothing is said of objects that are not there yet.
+  if not _last(reports, lambda r: r.get("fixed_alpha", -1.0) < 0 and (absent(r) or unseen(r))):
+    return None
+  latest = reports[-1]
+  if absent(latest):
+    found = f"the foreground is empty: {latest['objects']:.2g} objects are found an image"
+  else:
+    found = f"the foreground explains {latest['foreground_share']:.2%} of the image"
+  return (
+    f"{found}, and the background takes everything. If that lasts, help the foreground at first: "
+    "more steps of config.train.schedules.fixed_alpha, a larger and longer "
+    "config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
+    "a config.model.foreground_deviation below that of the background, fewer "
+    "config.model.background_components, or another config.seed"
+  )
+
+
+def foreground_everywhere(reports: Sequence[Report]) -> str | None:
+  """The foreground explains nearly all of every image."""
+
+  def everything(report):
+    free = report.get("fixed_alpha", -1.0) < 0
+    return free and report.get("foreground_share", 0.0) > EVERYTHING
+
+  if not _last(reports, everything):
+    return None
+  return (
+    f"the foreground explains {reports[-1]['foreground_share']:.0%} of the image and the "
+    "background is not used. Lower config.train.schedules.presence_prior or scale_prior_mean, or "
+    "give the background the smaller deviation (config.model.background_deviation)"
   )
 
 
@@ -119,6 +166,8 @@ class Diagnostics:
   def __init__(self, model: Mapping[str, Any], earlier: Iterable[Report] = ()):
     self._checks: dict[str, Check] = {
       "one_component": one_component,
+      "empty_foreground": empty_foreground,
+      "foreground_everywhere": foreground_everywhere,
       "posterior_collapse": posterior_collapse,
       "gradient_explosion": gradient_explosion,
     }

@@ -10,7 +10,7 @@ from objectcentric_jax.metrics.average_precision import (
   IOU_THRESHOLDS,
   average_precision,
   corners,
-  counting_metrics,
+  detection_scores,
   detections,
   intersection_over_union,
   match,
@@ -100,16 +100,23 @@ def test_order_of_boxes_and_images_does_not_matter(labelled):
   np.testing.assert_allclose(average_precision(other), average_precision(detections(*labelled)))
 
 
-def test_counting(labelled):
+def test_scores_of_a_set(labelled):
   scene, batch = labelled
-  scores = jax.device_get(jax.jit(counting_metrics)(scene, batch))
-  predicted, truth = lists(scene, batch)
-  for i, (one, other) in enumerate(zip(predicted, truth, strict=True)):
-    difference = len(one) - len(other)
-    assert scores["count_accuracy"][i] == (difference == 0)
-    assert scores["overcount"][i] == (difference > 0)
-    assert scores["undercount"][i] == (difference < 0)
-    assert scores["count_error"][i] == pytest.approx(abs(difference) / max(len(other), 1))
+  kept = np.arange(BOXES) < np.array([[3], [2], [1], [1], [0], [9], [4]])  # of each image's boxes
+  labelled = scene.replace(presence=np.where(kept, scene.presence, 0.0)), batch
+  found = detection_scores(jax.device_get(jax.jit(detections)(*labelled)))
+  predicted, truth = lists(*labelled)
+  precisions = [slow_average_precision(predicted, truth, limit) for limit in IOU_THRESHOLDS]
+  assert found["ap"] == pytest.approx(np.mean(precisions))
+  assert (found["ap_50"], found["ap_95"]) == (precisions[0], precisions[-1])
+  differences = np.array([len(p) - len(t) for p, t in zip(predicted, truth, strict=True)])
+  relative = [abs(d) / max(len(t), 1) for d, t in zip(differences, truth, strict=True)]
+  assert found["perfect"] == (differences == 0).sum() and found["perfect"] > 0
+  assert found["overcount"] == (differences > 0).sum() and found["overcount"] > 0
+  assert found["undercount"] == BATCH - found["perfect"] - found["overcount"]
+  assert found["count_accuracy"] == found["perfect"] / BATCH
+  assert found["count_error"] == pytest.approx(np.mean(relative))
+  assert len(found) == 16 and {type(value) for value in found.values()} == {float}
 
 
 def one_image(boxes, confidence, truth, thresholds):
@@ -150,4 +157,4 @@ def test_what_is_missing_is_named(labelled):
   with pytest.raises(InputError, match="has no boxes"):
     detections(scene.replace(boxes=None), batch)
   with pytest.raises(InputError, match="no 'num_objects'"):
-    counting_metrics(scene, {"bboxes": batch["bboxes"]})
+    detections(scene, {"bboxes": batch["bboxes"]})

@@ -11,6 +11,8 @@ from objectcentric_jax.training.diagnostics import (
   PATIENCE,
   SETTLED,
   Diagnostics,
+  empty_foreground,
+  foreground_everywhere,
   gradient_explosion,
   multiplier_at_bound,
   one_component,
@@ -47,6 +49,42 @@ def test_it_need_not_be_the_same_component_in_every_image():
 def test_a_model_of_one_component_is_not_warned_of_it():
   assert one_component([shares(1.0)] * PATIENCE) is None
   assert one_component([{"reconstruction": 1.0}] * PATIENCE) is None
+
+
+def foreground(objects, share, alpha=-1.0):
+  return {"objects": objects, "foreground_share": share, "fixed_alpha": alpha}
+
+
+@pytest.mark.parametrize(
+  ("report", "words"),
+  [
+    (foreground(0.1, 0.02), "the foreground is empty: 0.1 objects are found an image"),
+    (foreground(5.0, 0.0001), "the foreground explains 0.01% of the image"),
+    ({"foreground_share": 0.0}, "the foreground explains 0.00% of the image"),
+    (foreground(5.0, 0.02), None),
+    (foreground(0.0, 0.0, alpha=0.1), None),  # it is not yet asked what is there
+    ({"reconstruction": 1.0}, None),
+  ],
+)
+def test_a_foreground_that_stays_empty(report, words):
+  message = empty_foreground([report] * PATIENCE)
+  assert empty_foreground([report] * (PATIENCE - 1)) is None
+  if words is None:
+    assert message is None
+  else:
+    assert message.startswith(f"{words}, and the background takes everything")
+    assert "config.train.schedules.fixed_alpha" in message and "presence_prior" in message
+    assert empty_foreground([report] * PATIENCE + [foreground(3.0, 0.1)]) is None
+
+
+def test_a_foreground_that_takes_everything():
+  message = foreground_everywhere([foreground(9.0, 0.97)] * PATIENCE)
+  assert message.startswith("the foreground explains 97% of the image and the background is not")
+  assert "config.model.background_deviation" in message
+  assert foreground_everywhere([foreground(9.0, 0.97)] * (PATIENCE - 1)) is None
+  assert foreground_everywhere([foreground(9.0, 0.9)] * PATIENCE) is None
+  assert foreground_everywhere([foreground(9.0, 0.97, alpha=0.1)] * PATIENCE) is None
+  assert foreground_everywhere([{}] * PATIENCE) is None
 
 
 @pytest.mark.parametrize(
