@@ -142,25 +142,30 @@ def published_colours(config: ml_collections.ConfigDict):
 def laptop(config: ml_collections.ConfigDict, size: float):
   """Small enough for one core: one background component of the stronger kind, small glimpses, Adam.
 
-  At first the foreground has a fixed share and hardly a price on objects, so that it learns to draw
-  what it sees before it is asked whether that is needed.
+  At first the foreground has a fixed share, so that it learns to draw what it sees, and which cells
+  hold objects is left as it began: with nothing to lose, it would say that all of them do.
 
   Args:
     config: to change.
     size: logit of the expected size of objects, as a share of the image.
   """
+  begin = 200
   config.data.side = 64
   config.data.batch_size = 4
   config.model.grid = 8
   config.model.glimpse = 8
   config.model.background_components = 1
   config.model.scale_prior_deviation = 0.3
-  anneal(config, "presence_prior", 0.5, 0.01, 200, 600)
+  fix_alpha(config, 0.2, begin)
+  anneal(config, "presence_prior", 0.1, 0.01, begin, 500)
+  anneal(config, "presence_temperature", 2.5, 0.5, begin, 600)
   anneal(config, "scale_prior_mean", size, size, 0, 1)
-  anneal(config, "presence_temperature", 2.5, 0.5, 0, 600)
-  fix_alpha(config, 0.2, 200)
-  foreground, background = dict(name="adam", rate=3e-4), dict(name="adam", rate=1e-3)
-  groups = {"^foreground/": foreground, "^background/": background}
+  waiting = dict(kind="piecewise", values=(0.0, 1e-3), steps=(begin,))
+  groups = {
+    "^foreground/presence_head/": dict(name="adam", rate=waiting),
+    "^foreground/(?!presence_head/)": dict(name="adam", rate=3e-4),
+    "^background/": dict(name="adam", rate=1e-3),
+  }
   config.train.updates = (dict(loss="elbo", clip=1.0, groups=groups),)
   config.train.steps = 1500
   config.train.report_every = 25
@@ -173,6 +178,8 @@ def atari_laptop(config: ml_collections.ConfigDict):
   """Variant: pictures of 64 pixels, 3,000 of a game, the training of `laptop`."""
   config.data.name = f"{config.data.name}_train3000"
   laptop(config, size=-2.7)
+  config.train.steps = 1000
+  config.train.evaluate_every = 0
 
 
 def without_labels(config: ml_collections.ConfigDict):

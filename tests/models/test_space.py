@@ -145,7 +145,8 @@ def test_latents_are_those_of_the_boxes(plain):
 def test_the_demonstration_shows_every_part(plain, image):
   """The published 6 + 3 K tiles."""
   posterior = plain[0]
-  rows = jax.device_get(demo_panel(jax.tree.map(jnp.asarray, posterior), image))
+  rows = demo_panel(jax.tree.map(jnp.asarray, posterior), image)
+  rows = {name: np.asarray(pictures) for name, pictures in rows.items()}
   assert len(rows) == 6 + 3 * SLOTS
   assert list(rows)[:6] == [
     *("image", "reconstruction", "foreground", "foreground, boxes", "background", "masked 1")
