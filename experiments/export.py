@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from experiments import build, command, tables
+from experiments import build, command, scores, tables
 from objectcentric_jax.metrics.average_precision import PRESENT
 from objectcentric_jax.training.devices import Devices
 
@@ -36,7 +36,9 @@ def main(_):
   examples = build.open_examples(config, FLAGS.split or config.eval.test_split)
   model = (restored.task, restored.params, restored.model_state)
   observe = {"boxes": tables.boxes_of, "latents": tables.latents_of, "tracks": tables.tracks_of}
-  found = tables.observed(*model, examples, config.eval, observe[what])
+  prepare = scores.prepared(config.eval)
+  seen = lambda scene: observe[what](prepare(scene))  # noqa: E731
+  found = tables.observed(*model, examples, config.eval, seen)
   if what == "boxes":
     files = tables.box_files(found, FLAGS.presence)
   elif what == "latents":

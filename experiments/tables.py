@@ -45,17 +45,18 @@ def tracks_of(scene: Scene) -> dict[str, jax.Array]:
 
 
 def latents_of(scene: Scene) -> dict[str, jax.Array]:
-  """Latents and, where each is that of a box, the boxes.
+  """Latents, which of them are of the background, and the boxes.
 
   Raises:
     InputError: the model has no latents.
   """
   if scene.latents is None:
     raise InputError("--what latents: this model has no latents of components")
-  latents = {"latents": scene.latents}
-  if scene.boxes is None or scene.boxes.shape[:-1] != scene.latents.shape[:-1]:
-    return latents
-  return {**latents, **boxes_of(scene)}
+  found = {"latents": scene.latents}
+  if scene.background is not None:
+    shape = len(scene.latents), scene.latents.shape[-2]
+    found["background"] = jnp.broadcast_to(scene.background, shape)
+  return found if scene.boxes is None else {**found, **boxes_of(scene)}
 
 
 def observed(
@@ -116,17 +117,24 @@ def latent_files(found: Arrays) -> Files:
   """All latents as arrays and as a table.
 
   Args:
-    found: of `latents_of`: latents [N, (T), K, D].
+    found: of `latents_of`: latents [N, (T), K, D], background [N, K], and the boxes.
 
   Returns:
-    "latents.npz" and "latents.csv": a line a component, with identity, presence and box where the
-    latents are those of boxes; otherwise as for `box_files`.
+    "latents.npz" and "latents.csv", a line a component; otherwise as for `box_files`. Where each
+    component that is not background is that of a box, the table has these alone, each with
+    identity, presence and box.
   """
   latents = found["latents"]
+  behind = found.get("background", np.zeros((1, latents.shape[-2]), bool))
+  objects = np.flatnonzero(~behind[0])
+  of_boxes = "boxes" in found and found["boxes"].shape[-2] == len(objects)
+  of_boxes = of_boxes and bool((behind == behind[0]).all())
+  if of_boxes:
+    latents = latents[..., objects, :]
   where = np.argwhere(np.ones(latents.shape[:-1], bool))
-  columns = _box_columns(found, where) if "boxes" in found else {}
+  columns = _box_columns(found, where) if of_boxes else {}
   columns |= {f"latent_{i}": latents[..., i][tuple(where.T)] for i in range(latents.shape[-1])}
-  table = _table("component", found["index"], where, columns)
+  table = _table("box" if of_boxes else "component", found["index"], where, columns)
   return {"latents.csv": table, "latents.npz": found}
 
 

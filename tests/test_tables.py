@@ -99,11 +99,28 @@ def test_boxes_of_images_have_no_frames():
 def test_latents_of_boxes_come_with_their_boxes():
   found = observed(tables.latents_of)
   header, rows = read(tables.latent_files(found)["latents.csv"])
-  assert header[:6] == ["example", "frame", "component", "identity", "presence", "centre_y"]
+  assert header[:6] == ["example", "frame", "box", "identity", "presence", "centre_y"]
   assert header[-2:] == ["latent_0", "latent_1"] and len(rows) == COUNT * TIME * BOXES
   n, t, k = rows[:, :3].astype(int).T
   np.testing.assert_array_equal(rows[:, -2:].astype(np.float32), found["latents"][n, t, k])
   np.testing.assert_array_equal(rows[:, 5:9].astype(np.float32), found["boxes"][n, t, k])
+
+
+def test_a_background_has_latents_but_no_box():
+  scene = Scene(
+    image=jnp.zeros((1, 4, 4, 3)),
+    latents=jnp.arange(6.0).reshape(1, 3, 2),
+    background=jnp.array([False, True, False]),
+    boxes=jnp.zeros((1, 2, 4)),
+    presence=jnp.array([[0.5, 0.25]]),
+  )
+  found = {**jax.device_get(tables.latents_of(scene)), "index": np.array([7])}
+  files = tables.latent_files(found)
+  lines = files["latents.csv"].splitlines()
+  assert lines[0] == "example,box,presence,centre_y,centre_x,height,width,latent_0,latent_1"
+  assert lines[1:] == ["7,0,0.5,0,0,0,0,0,1", "7,1,0.25,0,0,0,0,4,5"]
+  assert files["latents.npz"]["latents"].shape == (1, 3, 2)
+  assert files["latents.npz"]["background"].tolist() == [[False, True, False]]
 
 
 def test_latents_of_components():

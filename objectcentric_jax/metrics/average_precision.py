@@ -149,38 +149,35 @@ def detections(
   return frames(*found, truth, real.sum(-1))
 
 
-def counting_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str, Array]:
-  """How well the number of detections agrees with that of objects.
+def detection_scores(
+  detections: Detections, thresholds: tuple[float, ...] = IOU_THRESHOLDS
+) -> dict[str, float]:
+  """Scores of the detections in a whole set, of numpy arrays.
 
-  Names: `count_accuracy`, 1 where they are equal; `overcount` and `undercount`, 1 where there are
-  too many or too few detections; `count_error`, their difference as a share of the true number. An
-  image without objects has the difference to one object as its error, where the published
-  definition divides by zero. Those of a video are the means over its frames.
+  Names: `ap`, the mean average precision over the thresholds, and `ap_50` to `ap_95`, each by its
+  threshold in percent; `count_accuracy`, the share of images with as many detections as objects;
+  `count_error`, the mean over images of the difference as a share of the objects; `perfect`,
+  `overcount` and `undercount`, how many images have as many, more and fewer detections than
+  objects. An image without objects has the difference to one object as its count error, where the
+  published definition divides by zero.
 
   Args:
-    scene, batch: as for `detections`.
-
-  Returns:
-    name -> [B] float32.
-
-  Raises:
-    InputError: the scene has no boxes, or the batch none.
+    detections: of all images, from `detections`.
+    thresholds: that they were matched with.
   """
-  check_boxes(scene, batch)
-  if scene.boxes.ndim == 3:
-    objects = batch["num_objects"].astype(jnp.int32)
-  else:
-    objects = real_boxes(batch["bboxes"]).sum(-1, dtype=jnp.int32)
-  difference = (scene.presence > PRESENT).sum(-1, dtype=jnp.int32) - objects
-  error = jnp.abs(difference).astype(jnp.float32) / jnp.maximum(objects, 1)
-  values = {
-    "count_accuracy": difference == 0,
-    "overcount": difference > 0,
-    "undercount": difference < 0,
-    "count_error": error,
+  precision = average_precision(detections)
+  objects = np.asarray(detections.objects, np.int64)
+  difference = np.asarray(detections.detected).sum(-1) - objects
+  scores = {
+    "ap": precision.mean(),
+    **{f"ap_{round(100 * t)}": ap for t, ap in zip(thresholds, precision, strict=True)},
+    "count_accuracy": (difference == 0).mean(),
+    "count_error": (np.abs(difference) / np.maximum(objects, 1)).mean(),
+    "perfect": (difference == 0).sum(),
+    "overcount": (difference > 0).sum(),
+    "undercount": (difference < 0).sum(),
   }
-  values = {name: value.astype(jnp.float32) for name, value in values.items()}
-  return {name: value.mean(tuple(range(1, value.ndim))) for name, value in values.items()}
+  return {name: float(score) for name, score in scores.items()}
 
 
 def real_boxes(boxes: Array) -> Array:

@@ -141,7 +141,7 @@ def tracking_scores(
   Raises:
     InputError: motmetrics is not installed, or no frame that counts has an object.
   """
-  library = _library()
+  library = require_library()
   tracks = jax.tree.map(lambda array: np.asarray(array)[:, first_frame:], tracks)
   if not tracks.objects.any():
     raise InputError(
@@ -174,12 +174,17 @@ def _accumulated(library: types.ModuleType, tracks: Tracks, video: int, least: f
   return events
 
 
-def _library() -> types.ModuleType:
+def require_library() -> types.ModuleType:
+  """The library of the scores.
+
+  Raises:
+    InputError: it is not installed.
+  """
   try:
     import motmetrics
   except ImportError:
     raise InputError(
       "tracking metrics need the package motmetrics: pip install 'objectcentric_jax[tracking]', "
-      "or pip install motmetrics; or set config.eval.tracking=False"
+      "or pip install motmetrics; or leave them out by --config.eval.tracking='()'"
     ) from None
   return motmetrics
