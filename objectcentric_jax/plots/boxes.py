@@ -59,7 +59,9 @@ def track_colours(identity: np.ndarray) -> np.ndarray:
 def outline_boxes(
   pictures: np.ndarray, boxes: np.ndarray, opacity: np.ndarray, colours: np.ndarray
 ) -> np.ndarray:
-  """Pictures with the outlines of boxes, later boxes over earlier ones, as a copy.
+  """Pictures with outlines around boxes, later boxes over earlier ones, as a copy.
+
+  A box that ends at the border of the picture has its outline inside.
 
   Args:
     pictures: [N, H, W, 3] uint8.
@@ -68,15 +70,18 @@ def outline_boxes(
     colours: [N, K, 3] uint8.
   """
   drawn = np.array(pictures)
-  height, width = drawn.shape[1:3]
-  edges = np.round(np.asarray(boxes) * np.tile([height, width], 2)).astype(int)
+  size = np.tile(drawn.shape[1:3], 2)
+  edges = np.round(np.asarray(boxes) * size).astype(int)
+  outer = edges + LINE * np.array([-1, -1, 1, 1])
+  outer = np.where((edges >= 0) & (edges <= size), np.clip(outer, 0, size), outer)
   for n, k in np.argwhere(np.asarray(opacity) > 0):
-    top, left, bottom, right = edges[n, k]
-    line = drawn[n, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-    rows, columns = np.arange(max(top, 0), bottom), np.arange(max(left, 0), right)
-    rows, columns = rows[rows < height], columns[columns < width]
+    top, left, bottom, right = outer[n, k]
+    rows, columns = (np.arange(s)[:, None] for s in size[:2])
+    rows = rows[max(top, 0) : max(bottom, 0)]
+    columns = columns[max(left, 0) : max(right, 0)].T
     on_row = (rows < top + LINE) | (rows >= bottom - LINE)
     on_column = (columns < left + LINE) | (columns >= right - LINE)
-    share = opacity[n, k] * (on_row[:, None] | on_column)[..., None]
-    line[:] = np.round((1 - share) * line + share * colours[n, k])
+    share = opacity[n, k] * (on_row | on_column)[..., None]
+    part = drawn[n, max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+    part[:] = np.round((1 - share) * part + share * colours[n, k])
   return drawn

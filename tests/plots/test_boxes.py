@@ -16,13 +16,14 @@ def outlined(boxes, opacity, size=(20, 30)):
   return drawn[0]
 
 
-def test_an_outline_is_inside_its_box():
+def test_an_outline_is_around_its_box():
   """Rows 5 to 15 and columns 6 to 24 of 20 x 30 pixels."""
   drawn = outlined([[0.25, 0.2, 0.75, 0.8]], [1.0])
   changed = (drawn != 100).any(-1)
-  rows, columns = np.argwhere(changed).T
-  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 14, 6, 23)
-  assert changed.sum() == 10 * 18 - (10 - 2 * LINE) * (18 - 2 * LINE)
+  expected = np.zeros((20, 30), bool)
+  expected[5 - LINE : 15 + LINE, 6 - LINE : 24 + LINE] = True
+  expected[5:15, 6:24] = False
+  np.testing.assert_array_equal(changed, expected)
   assert set(map(tuple, drawn[changed].tolist())) == {RED}
 
 
@@ -33,19 +34,24 @@ def test_opacity_and_order():
   assert outlined([whole, whole], [0.5, 0.0])[0, 0].tolist() == [175, 50, 50]
 
 
-@pytest.mark.parametrize(
-  "box", [[-0.5, 0.1, 0.4, 0.9], [0.5, 0.9, 0.7, 1.6], [-2, -2, 3, 3], [1.2, 0, 1.4, 1]]
-)
-def test_boxes_that_leave_the_picture_are_cut_off(box):
-  drawn = outlined([box], [1.0])
-  top, left, bottom, right = np.round(np.array(box) * [20, 30, 20, 30]).astype(int)
+def test_an_outline_at_the_border_is_inside():
+  """All rows and columns 0 to 15: the line on the right is outside of the box."""
+  changed = (outlined([[0.0, 0.0, 1.0, 0.5]], [1.0]) != 100).any(-1)
   expected = np.zeros((20, 30), bool)
-  for row in range(20):
-    for column in range(30):
-      inside = top <= row < bottom and left <= column < right
-      deep = top + LINE <= row < bottom - LINE and left + LINE <= column < right - LINE
-      expected[row, column] = inside and not deep
-  np.testing.assert_array_equal((drawn != 100).any(-1), expected)
+  expected[:, : 15 + LINE] = True
+  expected[LINE : 20 - LINE, LINE:15] = False
+  np.testing.assert_array_equal(changed, expected)
+
+
+def test_boxes_that_leave_the_picture_are_cut_off():
+  """Columns 9 to 27 of rows above the 8th: there is no line at the border."""
+  changed = (outlined([[-0.5, 0.3, 0.4, 0.9]], [1.0]) != 100).any(-1)
+  expected = np.zeros((20, 30), bool)
+  expected[: 8 + LINE, 9 - LINE : 27 + LINE] = True
+  expected[:8, 9:27] = False
+  np.testing.assert_array_equal(changed, expected)
+  for box in ([-2, -2, 3, 3], [1.2, 0, 1.4, 1], [0, -0.9, 1, -0.5]):
+    assert (outlined([box], [1.0]) == 100).all()
 
 
 def test_tracks_keep_their_colour_and_near_ones_differ():

@@ -103,15 +103,16 @@ def test_boxes_have_the_colour_of_their_track():
   ]
   assert {stack.shape for stack in whole.values()} == {(TIME, 6 * HEIGHT, 6 * WIDTH, 3)}
   for t, track in ((0, 5), (1, 9), (2, 5)):
-    edge = 6 * 2 * t, 100  # the bar's first row
+    edge = max(6 * 2 * t - 1, 0), 100  # above the bar's first row
+    inside = 6 * 2 * t + 10, 100
     colour = track_colours(np.array(track)).tolist()
     assert whole["boxes"][t][edge].tolist() == colour
     assert whole["true boxes"][t][edge].tolist() == track_colours(np.array(0)).tolist()
-    assert whole["segments"][t][edge].tolist() == colour
-    assert whole["input"][t][edge].tolist() == [204] * 3
+    assert whole["segments"][t][inside].tolist() == colour
+    assert whole["input"][t][inside].tolist() == [204] * 3
     below = 6 * (2 * t + 8) + 5, 100
     assert (whole["boxes"][t][below] == 0).all() and (whole["segments"][t][below] == 0).all()
-    assert whole["foreground share"][t][edge].tolist() == [255] * 3
+    assert whole["foreground share"][t][inside].tolist() == [255] * 3
     assert whole["foreground share"][t][below].tolist() == [0] * 3
 
 
