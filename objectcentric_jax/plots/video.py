@@ -35,9 +35,10 @@ def video_pictures(
   """All pictures of the frames of one video.
 
   Those of `objectcentric_jax.plots.scene.scene_pictures` and, after the input, "true boxes" and
-  "boxes", in the colour of their track and as opaque as they are present; at the end "background"
-  and "foreground share" where the scene says which components are background. Segments have the
-  colours of tracks where each component that is not background is that of a box.
+  "boxes" in the colours of tracks, as opaque as they are present; at the end "background" and
+  "foreground share" where the scene says which components are background. Segments have the
+  colours of tracks where each component that is not background is that of a box; so have true ones
+  where there are true boxes, of which number n is that of label n + 1.
 
   Args:
     scene: of videos [B, T, ...].
@@ -59,10 +60,10 @@ def video_pictures(
   whole = {name: _enlarged(stack, factor) for name, stack in whole.items()}
   boxes = {"boxes": _boxes(whole["input"], one)}
   if "bboxes" in batch:
-    corners = batch["bboxes"][index]
-    real = (corners[..., 2:] > corners[..., :2]).all(-1)
-    colours = track_colours(np.broadcast_to(np.arange(real.shape[1]), real.shape))
-    boxes = {"true boxes": outline_boxes(whole["input"], corners, real, colours), **boxes}
+    boxes = {"true boxes": _true_boxes(whole["input"], batch["bboxes"][index]), **boxes}
+    if truth is not None:
+      segments = _true_segments(truth[index], background_ids)
+      whole["true segments"] = _enlarged(segments, factor)
   return ScenePictures({"input": whole.pop("input"), **boxes, **whole}, parts)
 
 
@@ -79,6 +80,21 @@ def _boxes(video: np.ndarray, scene: Scene) -> np.ndarray:
   identity = np.broadcast_to(np.arange(shape[1]), shape)
   colours = track_colours(identity if scene.identity is None else scene.identity)
   return outline_boxes(video, corners, opacity, colours)
+
+
+def _true_boxes(video: np.ndarray, corners: np.ndarray) -> np.ndarray:
+  """True boxes [T, K, 4] over a video, uint8."""
+  real = (corners[..., 2:] > corners[..., :2]).all(-1)
+  colours = track_colours(np.broadcast_to(np.arange(real.shape[1]), real.shape))
+  return outline_boxes(video, corners, real, colours)
+
+
+def _true_segments(truth: np.ndarray, background_ids: Sequence[int]) -> np.ndarray:
+  """Labels [T, H, W, 1] in the colours of their boxes, uint8; background and ignored are black."""
+  labels = np.asarray(truth, int)[..., 0]
+  seen = (labels >= 0) & ~np.isin(labels, list(background_ids))
+  colours = track_colours(np.maximum(labels - 1, 0))
+  return np.where(seen[..., None], colours, 0).astype(np.uint8)
 
 
 def _background(scene: Scene, behind: np.ndarray) -> dict[str, np.ndarray]:

@@ -116,6 +116,15 @@ def test_boxes_have_the_colour_of_their_track():
     assert whole["foreground share"][t][below].tolist() == [0] * 3
 
 
+def test_true_segments_have_the_colours_of_true_boxes():
+  scene, batch = tracked()
+  batch["segmentation"] = 2 * scene.masks[:, :, 1].astype(np.uint8)
+  batch["segmentation"][:, 0, -1] = 7
+  segments = video_pictures(scene, 0, batch, background_ids=(0, 7)).whole["true segments"]
+  assert segments[0, 0, 100].tolist() == track_colours(np.array(1)).tolist()
+  assert (segments[0, 6 * 8 :] == 0).all()
+
+
 def test_one_background_is_shown_behind_the_foreground_too():
   scene, batch = tracked()
   scene.components[:, :, 0] = 0.2
