@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, de
   settings = config["eval"]
   devices.check_batch("config.eval.batch_size", settings["batch_size"])
   batch = jax.eval_shape(as_float, examples.read(np.zeros(1, int)))
-  scene = _scene_shapes(config, task, batch)
-  metrics = fitting_metrics(scene, batch, examples.about, settings)
+  scene_of = partial(_scene_shapes, config, task, batch)
+  metrics = fitting_metrics(scene_of, batch, examples.about, settings)
   metrics += getattr(task, "metrics", ())
   prepare = prepared(settings)
   metrics = [of_prepared(metric, prepare) for metric in metrics]
