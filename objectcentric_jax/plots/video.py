@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from objectcentric_jax.plots.boxes import outline_boxes, track_colours
+from objectcentric_jax.plots.boxes import LEAST_SIDE, cover_with_boxes, track_colours
 from objectcentric_jax.plots.grid import below, enlarge, grid
 from objectcentric_jax.plots.scene import ScenePictures, scene_pictures, to_uint8
 from objectcentric_jax.scene import Scene
 
 STRIP_FRAMES = 10
 ANIMATION_COLUMNS = 4
-BOXED_SIDE = 192  # pixels at least of pictures with boxes, whose outlines are thin
 PRESENT = 0.5  # boxes less present are not drawn
 
 
@@ -56,14 +55,13 @@ def video_pictures(
     whole |= _track_segments(one, behind)
   if one.boxes is None or one.presence is None:
     return ScenePictures(whole, parts)
-  factor = -(-BOXED_SIDE // min(video.shape[1:3]))
-  whole = {name: _enlarged(stack, factor) for name, stack in whole.items()}
-  boxes = {"boxes": _boxes(whole["input"], one)}
+  boxes = {"boxes": _boxes(video, one)}
   if "bboxes" in batch:
-    boxes = {"true boxes": _true_boxes(whole["input"], batch["bboxes"][index]), **boxes}
+    boxes = {"true boxes": _true_boxes(video, batch["bboxes"][index]), **boxes}
     if truth is not None:
-      segments = _true_segments(truth[index], background_ids)
-      whole["true segments"] = _enlarged(segments, factor)
+      whole["true segments"] = _true_segments(truth[index], background_ids)
+  factor = -(-LEAST_SIDE // min(video.shape[1:3]))
+  whole = {name: _enlarged(stack, factor) for name, stack in whole.items()}
   return ScenePictures({"input": whole.pop("input"), **boxes, **whole}, parts)
 
 
@@ -72,21 +70,25 @@ def _enlarged(stack: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _boxes(video: np.ndarray, scene: Scene) -> np.ndarray:
-  """The boxes of the frames of a scene over its video, uint8."""
-  centre, size = np.split(np.asarray(scene.boxes), 2, axis=-1)
-  corners = np.concatenate([centre - size / 2, centre + size / 2], -1)
-  opacity = np.where(scene.presence > PRESENT, np.clip(scene.presence, 0, 1), 0)
-  shape = scene.presence.shape
-  identity = np.broadcast_to(np.arange(shape[1]), shape)
-  colours = track_colours(identity if scene.identity is None else scene.identity)
-  return outline_boxes(video, corners, opacity, colours)
+  """The boxes of the frames of a scene over its video, uint8, enlarged."""
+  presence = np.where(scene.presence > PRESENT, scene.presence, 0)
+  identity = np.arange(presence.shape[1]) if scene.identity is None else scene.identity
+  return _covered(video, scene.boxes, presence, identity)
 
 
 def _true_boxes(video: np.ndarray, corners: np.ndarray) -> np.ndarray:
-  """True boxes [T, K, 4] over a video, uint8."""
-  real = (corners[..., 2:] > corners[..., :2]).all(-1)
-  colours = track_colours(np.broadcast_to(np.arange(real.shape[1]), real.shape))
-  return outline_boxes(video, corners, real, colours)
+  """True boxes [T, K, 4] over a video, uint8, enlarged."""
+  low, high = np.split(corners, 2, axis=-1)
+  real = (high > low).all(-1)
+  boxes = np.concatenate([(low + high) / 2, high - low], axis=-1)
+  return _covered(video, boxes, real, np.arange(real.shape[1]))
+
+
+def _covered(video, boxes, presence, identity) -> np.ndarray:
+  """Boxes in the colours of tracks over a video in [0, 1]."""
+  colours = track_colours(np.broadcast_to(identity, presence.shape)) / 255
+  arrays = (np.asarray(array, np.float32) for array in (video, boxes, presence, colours))
+  return to_uint8(np.asarray(cover_with_boxes(*arrays)))
 
 
 def _true_segments(truth: np.ndarray, background_ids: Sequence[int]) -> np.ndarray:
