@@ -1,4 +1,4 @@
-"""Boxes drawn over images."""
+"""Boxes drawn over images: all alike, or each in the colour of its track."""
 
 from collections.abc import Mapping
 
@@ -18,6 +18,8 @@ UNSURE, LIKELY, SURE = (0.9, 0.1, 0.1), (0.95, 0.8, 0.1), (0.1, 0.75, 0.2)
 FAINT = 0.1  # boxes that are less present are left out
 WHITE = (1.0, 1.0, 1.0)  # of true boxes
 LEAST_SIDE = 192  # pixels of a picture on which frames can be told apart
+GOLDEN_RATIO = (5**0.5 - 1) / 2
+SATURATION = (0.95, 0.55, 0.75)  # of tracks in turn
 
 
 def draw_boxes(
@@ -98,3 +100,21 @@ def _frames(boxes: Array, values: Array, images: Array) -> Array:
   y, x, height, width = jnp.split(boxes, 4, axis=-1)
   placed = jnp.concatenate([width, height, 2 * x - 1, 2 * y - 1], axis=-1)
   return paste_sum(frames, placed, *images.shape[1:3])
+
+
+def track_colours(identity: np.ndarray) -> np.ndarray:
+  """A bright colour for each track, the same wherever it is seen: [..., 3] uint8.
+
+  Steps of the golden ratio around the circle of hues: tracks of near numbers differ most, and there
+  is no end to them.
+
+  Args:
+    identity: [...] integer.
+  """
+  identity = np.asarray(identity)
+  hue = 6 * (identity * GOLDEN_RATIO % 1)
+  saturation = np.asarray(SATURATION)[identity % len(SATURATION)]
+  # How far each of red, green and blue is from its own part of the circle.
+  distance = np.abs((hue[..., None] - np.array([0, 2, 4]) + 3) % 6 - 3)
+  share = np.clip(2 - distance, 0, 1)
+  return np.round(255 * (1 - saturation[..., None] * (1 - share))).astype(np.uint8)

@@ -2,8 +2,9 @@
 
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
 quantities by the names that losses, schedules and the train step report (`share/K`,
-`largest_share`, `foreground_share`, `objects`, `fixed_alpha`, `kl_.../K`, `multiplier`,
-`gradient_norm`, `gradient_norm/PART`); where one is absent it is silent.
+`largest_share`, `foreground_share`, `objects` and, of videos, `tracked` of them from the frame
+before, `fixed_alpha`, `kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one
+is absent it is silent.
 """
 
 import re
@@ -29,7 +30,19 @@ FEW = 0.2
 NO_INFORMATION = 0.1
 # Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
 EXPLOSION = 10.0
+HELP_IN_IMAGES = (
+  " at first: more steps of config.train.schedules.fixed_alpha, a larger and longer "
+  "config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
+  "a config.model.foreground_deviation below that of the background, fewer "
+  "config.model.background_components, or another config.seed"
+)
+HELP_IN_VIDEOS = (
+  ": a grid of more cells where objects are dense, room for more objects at first, a weaker "
+  "decoder of the background, a background that is hidden in the first steps, a larger prior of "
+  "presence, or anchors that fit the size of the objects"
+)
 SETTLED = 10  # reports before there is a median to speak of
+FOLLOWED = 0.25  # share of the objects; those of the first frame of a clip cannot be
 
 
 def one_component(reports: Sequence[Report]) -> str | None:
@@ -66,13 +79,8 @@ def empty_foreground(reports: Sequence[Report]) -> str | None:
     found = f"the foreground is empty: {latest['objects']:.2g} objects are found an image"
   else:
     found = f"the foreground explains {latest['foreground_share']:.2%} of the image"
-  return (
-    f"{found}, and the background takes everything. If that lasts, help the foreground at first: "
-    "more steps of config.train.schedules.fixed_alpha, a larger and longer "
-    "config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
-    "a config.model.foreground_deviation below that of the background, fewer "
-    "config.model.background_components, or another config.seed"
-  )
+  advice = HELP_IN_VIDEOS if "tracked" in latest else HELP_IN_IMAGES
+  return f"{found}, and the background takes everything. If that lasts, help the foreground{advice}"
 
 
 def foreground_everywhere(reports: Sequence[Report]) -> str | None:
@@ -153,6 +161,45 @@ def gradient_explosion(reports: Sequence[Report]) -> str | None:
   )
 
 
+def found_anew(reports: Sequence[Report]) -> str | None:
+  """Objects are not followed: those of a frame are found anew in the next."""
+
+  def anew(report):
+    objects = report.get("objects", 0.0)
+    tracked = report.get("tracked", objects)
+    return objects > FEW and tracked < FOLLOWED * objects
+
+  if len(reports) < SETTLED or not all(map(anew, reports[-SETTLED:])):
+    return None
+  latest = reports[-1]
+  return (
+    f"of {latest['objects']:.3g} objects in a frame only {latest['tracked']:.3g} are those of the "
+    "frame before: objects are found anew in every frame instead of being followed. If that does "
+    "not pass, try a smaller prior of presence for new objects, a smaller share of explained area "
+    "at which proposals are rejected, or scales of boxes nearer to those of the objects; with a "
+    "perceptual loss add the adversarial one, or blur the background"
+  )
+
+
+def score_warnings(scores: Mapping[str, float]) -> dict[str, str]:
+  """Warnings in words about the scores of an evaluation, by name; tracks are looked at.
+
+  Args:
+    scores: by name; of those in `objectcentric_jax.metrics.tracking` "id_switches" and
+      "true_tracks" count, with any prefix.
+  """
+  warnings = {}
+  for name, switches in scores.items():
+    prefix = name.removesuffix("id_switches")
+    tracks = scores.get(f"{prefix}true_tracks")
+    if prefix + "id_switches" == name and tracks is not None and switches > tracks:
+      warnings[name] = (
+        f"{name} is {switches:.0f} for {tracks:.0f} true objects: identities change more than once "
+        "an object. Objects are found, but not followed; look at --what video"
+      )
+  return warnings
+
+
 class Diagnostics:
   """The checks of one training, with what they remember of it.
 
@@ -170,6 +217,7 @@ class Diagnostics:
       "foreground_everywhere": foreground_everywhere,
       "posterior_collapse": posterior_collapse,
       "gradient_explosion": gradient_explosion,
+      "found_anew": found_anew,
     }
     geco = model.get("geco") or {}
     if geco.get("use"):

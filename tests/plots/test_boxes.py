@@ -12,6 +12,7 @@ from objectcentric_jax.plots.boxes import (
   cover_with_boxes,
   draw_boxes,
   presence_colours,
+  track_colours,
 )
 from objectcentric_jax.scene import Scene
 
@@ -73,3 +74,13 @@ def test_true_boxes_are_drawn_where_they_are_known():
   np.testing.assert_allclose(rows["boxes"], 0.5)
   np.testing.assert_allclose(at(np.asarray(rows["true boxes"][0]), FRAME), 1.0, atol=1e-5)
   np.testing.assert_allclose(at(np.asarray(rows["true boxes"][0]), (1, 1)), 0.5)
+
+
+def test_tracks_keep_their_colour_and_near_ones_differ():
+  colours = track_colours(np.arange(1000)).astype(int)
+  np.testing.assert_array_equal(track_colours(np.array([[7], [503]])), colours[[7, 503]][:, None])
+  assert (colours.max(1) == 255).all()
+  for number in range(20):
+    others = np.delete(colours[:20], number, 0)
+    assert np.abs(others - colours[number]).max(1).min() > 20
+  assert np.abs(np.diff(colours, axis=0)).max(1).min() > 100
