@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from objectcentric_jax.errors import InputError, check_fields, closest
 from objectcentric_jax.training.schedules import make_schedule
@@ -74,7 +75,24 @@ def sgd(rate, momentum: float = 0.0):
   return optax.sgd(rate, momentum or None)
 
 
-OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+def muon(rate, momentum: float = 0.95, iterations: int = 5):
+  """Momentum with orthogonal steps (Muon; Jordan et al., 2024), for kernels of layers alone.
+
+  A kernel is taken as a matrix from all its axes but the last to the last. Every direction in it
+  moves by about the rate, whatever the gradient's size along it.
+  """
+
+  def matrices(params):
+    of = optax.contrib.MuonDimensionNumbers
+    return jax.tree.map(lambda p: of(tuple(range(p.ndim - 1)), p.ndim - 1), params)
+
+  steps = optax.contrib.scale_by_muon(
+    beta=momentum, ns_steps=iterations, weight_dimension_numbers=matrices
+  )
+  return optax.chain(steps, optax.scale_by_learning_rate(rate))
+
+
+OPTIMIZERS = {"adam": adam, "muon": muon, "rmsprop": rmsprop, "sgd": sgd}
 FROZEN = "frozen"  # name of the optimiser that leaves parameters as they are
 
 

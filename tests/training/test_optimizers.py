@@ -76,6 +76,22 @@ def test_three_steps_follow_pytorch(config, expected):
   np.testing.assert_allclose(params["x"], expected, rtol=2e-5, atol=1e-5)
 
 
+def test_muon_moves_every_direction_of_a_kernel_alike():
+  """The first step of a kernel with singular values over a range of 100 has all of them near 1."""
+  rng = np.random.default_rng(3)
+  left, _ = np.linalg.qr(rng.standard_normal((12, 4)))
+  right, _ = np.linalg.qr(rng.standard_normal((4, 4)))
+  gradient = (left * [100.0, 30.0, 5.0, 1.0]) @ right.T
+  kernel = {"x": jnp.zeros((2, 2, 3, 4), jnp.float32)}  # a convolution of 3 to 4 channels
+  optimizer = make_optimizer({"name": "muon", "rate": 0.5})
+  given = {"x": jnp.asarray(gradient.reshape(2, 2, 3, 4), jnp.float32)}
+  delta, _ = jax.jit(optimizer.update)(given, optimizer.init(kernel), kernel)
+  step = np.asarray(delta["x"]).reshape(12, 4) / -0.5
+  along = np.linalg.svd(left.T @ step @ right, compute_uv=False)
+  assert 0.3 < along.min() and along.max() < 1.3
+  np.testing.assert_allclose(step, left @ (left.T @ step), atol=1e-3)  # nowhere else
+
+
 def updated(groups, clip=0.0, gradients=None):
   """Parameters after one update, and its gradients as applied."""
   (update,) = make_updates([{"loss": "error", "clip": clip, "groups": groups}], ["error"])
@@ -140,6 +156,7 @@ GOOD = {"loss": "error", "clip": 0.0, "groups": {"": {"name": "sgd", "rate": 1.0
     ([{"loss": "error", "groups": GOOD["groups"]}], "lacks clip"),
     ([GOOD | {"groups": {"": {"name": "adm", "rate": 1.0}}}], "'adm'.*adam"),
     ([GOOD | {"groups": {"": {"name": "adam"}}}], "needs a rate"),
+    ([GOOD | {"groups": {"": {"name": "muon", "rate": 1.0, "beta": 1.0}}}], "beta"),
     ([GOOD | {"groups": {"": {"name": "adam", "rate": 1.0, "beta3": 1.0}}}], "beta3"),
   ],
 )
