@@ -27,12 +27,14 @@ def linear(start: float, end: float, steps: int, begin: int = 0) -> Schedule:
   return optax.linear_schedule(start, end, steps, begin)
 
 
-def exponential(start: float, rate: float, steps: int, begin: int = 0) -> Schedule:
-  """start * rate^((step - begin) / steps) after step `begin`."""
+def exponential(
+  start: float, rate: float, steps: int, begin: int = 0, end: float | None = None
+) -> Schedule:
+  """start * rate^((step - begin) / steps) after step `begin`, as far as `end` where it is given."""
   _check_steps(steps)
   if rate <= 0:
     raise ValueError(f"rate is {rate}: it must be positive")
-  return optax.exponential_decay(start, steps, rate, begin)
+  return optax.exponential_decay(start, steps, rate, begin, end_value=end)
 
 
 def cosine(peak: float, steps: int, warmup: int = 0, end: float = 0.0) -> Schedule:
