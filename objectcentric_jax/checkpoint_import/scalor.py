@@ -6,6 +6,7 @@ JindongJiang/SCALOR and orhunguley/unsupervised_object_learning, and their setti
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from objectcentric_jax.checkpoint_import.names import (
@@ -24,6 +25,7 @@ from objectcentric_jax.models.scalor.discriminator import FEATURES
 from objectcentric_jax.models.scalor.frame_encoder import LARGE, frame_layers, mask_layers
 from objectcentric_jax.models.scalor.layers import Layer
 from objectcentric_jax.models.scalor.objects import DECODERS, ENCODERS
+from objectcentric_jax.training.devices import CARRY
 
 MODULE = "objectcentric_jax.models.scalor.task"
 PUBLISHED = {"reuse_identities": True}  # not part of a checkpoint: how its code numbers objects
@@ -207,18 +209,19 @@ def import_parameters(
 def import_model_state(
   state_dict, checkpoint, config, template, source, dtype: type = np.float32
 ) -> dict[str, Any]:
-  """What the published files hold of it, which is nothing.
+  """What the published files hold of it, which is nothing; a carry is empty.
 
   Raises:
     InputError: the config asks for state that no published checkpoint has.
   """
-  del state_dict, checkpoint, dtype
-  if template:
+  del state_dict, checkpoint, dtype, config
+  missing = sorted(template.keys() - {CARRY})
+  if missing:
     raise InputError(
-      f"{source} has parameters only, and this config keeps {', '.join(sorted(template))} beside "
-      "them: import it with background.kind inferred, without perceptual, adversarial and carried"
+      f"{source} holds parameters alone, but this config keeps {', '.join(missing)} beside them: "
+      "import it without perceptual and adversarial losses and with an inferred background"
     )
-  return {}
+  return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), dict(template))
 
 
 def discriminator_table(side: int) -> dict[str, Target]:

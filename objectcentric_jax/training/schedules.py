@@ -50,12 +50,27 @@ def piecewise(values: tuple[float, ...], steps: tuple[int, ...]) -> Schedule:
   return lambda step: table[jnp.searchsorted(bounds, step, side="right")]
 
 
+def periodic(value: float, period: int, first: int = 0, also: tuple[int, ...] = ()) -> Schedule:
+  """`value` at steps first, first + period, ... and at those of `also`; 0 at all others."""
+  if period < 1:
+    raise ValueError(f"period is {period}: at least 1 is needed")
+
+  def at(step):
+    due = (step >= first) & ((step - first) % period == 0)
+    for other in also:
+      due = due | (step == other)
+    return jnp.where(due, jnp.float32(value), jnp.float32(0))
+
+  return at
+
+
 KINDS = {
   "constant": constant,
   "linear": linear,
   "exponential": exponential,
   "cosine": cosine,
   "piecewise": piecewise,
+  "periodic": periodic,
 }
 
 

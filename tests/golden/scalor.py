@@ -1,6 +1,9 @@
 """Golden cases of SCALOR: the network on videos, perceptual loss, discriminator, one GAN step."""
 
+import dataclasses
 import operator
+import pathlib
+import tempfile
 import types
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,6 +11,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from objectcentric_jax.checkpoint_import import scalor as importer
 from objectcentric_jax.checkpoint_import import vgg
@@ -21,6 +25,7 @@ from objectcentric_jax.training.optimizers import make_updates
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import state_from
 from objectcentric_jax.training.step import make_train_step
+from tests.checkpoint_import.torch_writer import save_zip
 from tests.golden import case as golden
 from tests.golden import elbo_training
 
@@ -329,11 +334,12 @@ def check_perceptual(run: Run) -> list[golden.Result]:
   weights = run.cast(vgg.import_weights(run.weights(), layers, SOURCE))
 
   @jax.jit
-  def content(image):
+  def content(image, weights, video):
     likelihood = perceptual.log_likelihood(weights, video, image)
     return -perceptual.weight * likelihood.mean(), likelihood
 
-  (loss, likelihood), gradient = jax.value_and_grad(content, has_aux=True)(image)
+  differentiate = jax.value_and_grad(content, has_aux=True)
+  (loss, likelihood), gradient = differentiate(image, weights, video)
   outputs = {
     "perc_log_like": likelihood,
     "content_loss": loss,
@@ -373,23 +379,25 @@ def check_discriminator(run: Run) -> list[golden.Result]:
     return discriminator.apply(changing, *arguments, sample=False, **options)
 
   @jax.jit
-  def judge(fake):
+  def judge(fake, params):
     logits, changed = apply(params, statistics, fake, mutable=["batch_stats"])
     loss = generator_loss(logits).mean((0, 2)).sum()
     return weight * loss, (loss, logits, changed["batch_stats"])
 
-  (_, (adversarial, made, after)), gradient = jax.value_and_grad(judge, has_aux=True)(fake)
+  (_, (adversarial, made, after)), gradient = jax.value_and_grad(judge, has_aux=True)(fake, params)
 
   @jax.jit
-  def compare(params):
+  def compare(params, real, fake):
     (of_real, of_fake), changed = apply(
       params, after, real, fake, mutable=["batch_stats"], method="compare"
     )
     loss = discriminator_loss(of_real, of_fake).mean((0, 2)).sum()
     return loss, (of_real, changed["batch_stats"])
 
-  (loss, (of_real, after)), gradients = jax.value_and_grad(compare, has_aux=True)(params)
-  evaluate = jax.jit(partial(apply, params, statistics))
+  (loss, (of_real, after)), gradients = jax.value_and_grad(compare, has_aux=True)(
+    params, real, fake
+  )
+  evaluate = partial(jax.jit(apply), params, statistics)
   outputs = {
     "eval/pred_fake": jax.nn.sigmoid(evaluate(fake)),
     "eval/pred_real": jax.nn.sigmoid(evaluate(real)),
@@ -423,11 +431,95 @@ def leaf(tree, path: str):
 def check_step(run: Run) -> list[golden.Result]:
   """Loss terms, gradients before clipping, and the first update, by the real train step."""
   case, args = run.case, run.case["config"]["args"]
-  model = importer.model_config(case["config"]["constants"], args)
   (video,) = run.videos("x")
-  plain = make_task(model)
+  plain = make_task(video_model(case["config"]))
   params, names = imported(run, plain, video)
   discriminator, variables = judged(run, "discriminator_params", video)
-  perceptual = perceptual_of(case["config"]["perceptual"])
-  vgg_weights = vgg.import_weights(run.weights("vgg_params"), perceptual.layers, SOURCE)
-  return []
+  with tempfile.TemporaryDirectory() as folder:
+    # As a user has them: in a file of torchvision's.
+    path = pathlib.Path(folder) / "vgg16.pth"
+    save_zip(path, run.weights("vgg_params"))
+    perceptual = dataclasses.replace(perceptual_of(case["config"]["perceptual"]), weights=str(path))
+    task = dataclasses.replace(plain, perceptual=perceptual, discriminator=discriminator)
+    model_state = {
+      "perceptual": run.cast(perceptual.start()),
+      "batch_stats": {"discriminator": variables["batch_stats"]},
+      "carry": {"image": jnp.zeros(video.shape, run.dtype)},
+    }
+    updates, step = recorded_step(task, case, args)
+    params = {**params, "discriminator": variables["params"]}
+    before = state_from(params, model_state, updates, elbo_training.KEY)
+    after, report = jax.device_get(step(before, {"video": video}))
+  image = after.model_state["carry"]["image"]
+  apply = partial(
+    discriminator.apply,
+    {"params": variables["params"], "batch_stats": variables["batch_stats"]},
+    sample=False,
+    mutable=["batch_stats"],
+  )
+  fake, real = (jax.jit(apply)(judged)[0] for judged in (image, video))
+  outputs = {
+    "negative_elbo": report["elbo/elbo"],
+    "content_loss": report["elbo/content"],
+    "loss_adversarial": report["elbo/adversarial"] / case["config"]["adversarial_weight"],
+    "total_loss": report["elbo/loss"],
+    "disc_loss": report["discriminator/loss"],
+    "counting": report["elbo/counting"],
+    "recon": np.moveaxis(image, -1, 2)[..., ::4, ::4],
+    "grad_norm_total": report["elbo/gradient_norm"],
+    "pred_fake": jax.nn.sigmoid(fake),
+    "pred_real": jax.nn.sigmoid(real),
+  }
+  moved = jax.tree.map(np.subtract, after.params, jax.device_get(params))
+  of_model, of_judge = (optimizer[0] for optimizer in after.optimizers)
+  table = importer.discriminator_table(video.shape[2])
+  of_judge = elbo_training.norms_by_published_name(of_judge["discriminator"], table)
+  moved_judge = elbo_training.norms_by_published_name(moved["discriminator"], table)
+  return [
+    *run.compare(outputs),
+    *run.compare_norms("grad_norms", norms_of(case, names, of_model)),
+    *run.compare_norms("update_norms", norms_of(case, names, moved)),
+    *run.compare_norms("discriminator_grad_norms", of_judge),
+    *run.compare_norms("discriminator_update_norms", moved_judge),
+  ]
+
+
+def recorded_step(task: ScalorTask, case: Mapping, args: Mapping):
+  """The updates of a step and the step, without noise; they keep the gradients before clipping."""
+
+  def elbo(params, model_state, batch, now, rng):
+    frames, model_state = task.training_frames(params, model_state, batch, now, rng, sample=False)
+    loss, (model_state, report) = task.objective(
+      params, frames, model_state, batch["video"], now, rng, sample=False
+    )
+    return loss, (model_state, report | {"counting": frames.objects.exists.sum(2)})
+
+  losses = {"elbo": elbo, "discriminator": partial(task.judge, sample=False)}
+  rmsprop, frozen = {"name": "rmsprop", "rate": RATE}, {"name": "frozen"}
+  judge, others = "^discriminator/", "^(?!discriminator/)"
+  configs = (
+    {"loss": "elbo", "clip": 1.0, "groups": {others: rmsprop, judge: frozen}},
+    {
+      "loss": "discriminator",
+      "clip": 0.0,
+      "groups": {others: frozen, judge: rmsprop},
+      "when": "adversarial_weight",
+    },
+  )
+  recording = optax.GradientTransformation(lambda params: params, lambda g, *_: (g, g))
+  updates = tuple(
+    dataclasses.replace(update, transformation=optax.chain(recording, update.transformation))
+    for update in make_updates(configs, list(losses))
+  )
+  settings = settings_of(args)
+  schedules = {name: _constant(getattr(settings, name)) for name in SCHEDULED}
+  schedules |= {
+    "mask_penalty": _constant(0.0),
+    "adversarial_weight": _constant(case["config"]["adversarial_weight"]),
+  }
+  step = make_train_step(types.SimpleNamespace(losses=losses), updates, schedules)
+  return updates, jax.jit(step)
+
+
+def _constant(value):
+  return lambda step: jnp.asarray(value)

@@ -67,7 +67,7 @@ class Discriminator(nn.Module):
     def step(discriminator: "Discriminator", carry, frame):
       return carry, discriminator.judge(frame, sample)
 
-    return over_time(step)(self, (), video)[1]
+    return self._over_time(step, video)
 
   def once(self, frame: Array) -> Array:
     """Logits [B, 1] of frames [B, S, S, 3]; for the initial parameters."""
@@ -85,16 +85,18 @@ class Discriminator(nn.Module):
       judged = discriminator.judge(fake, sample)
       return carry, (discriminator.judge(real, sample), judged)
 
-    return over_time(step)(self, (), (real, fake))[1]
+    return self._over_time(step, (real, fake))
 
-
-def over_time(step):
-  """A loop over axis 1 in which running statistics move on from frame to frame."""
-  return nn.scan(
-    step,
-    variable_broadcast="params",
-    variable_carry="batch_stats",
-    split_rngs={"params": False, NOISE: True},
-    in_axes=1,
-    out_axes=1,
-  )
+  def _over_time(self, step, frames):
+    """A loop over axis 1 in which running statistics move on from frame to frame, if they do."""
+    statistics = "batch_stats"
+    moves = self.is_mutable_collection(statistics)
+    scan = nn.scan(
+      step,
+      variable_broadcast="params" if moves else ("params", statistics),
+      variable_carry=statistics if moves else False,
+      split_rngs={"params": False, NOISE: True},
+      in_axes=1,
+      out_axes=1,
+    )
+    return scan(self, (), frames)[1]

@@ -160,8 +160,11 @@ class ScalorTask:
     `now` has the values of SCHEDULED, "mask_penalty" and, in adversarial training,
     "adversarial_weight".
     """
-    video = batch["video"]
     frames, model_state = self.training_frames(params, model_state, batch, now, rng, sample)
+    return self.objective(params, frames, model_state, batch["video"], now, rng, sample)
+
+  def objective(self, params, frames, model_state, video, now, rng, sample: Sample = True):
+    """The loss and its terms for what the network computed."""
     terms = {name: term.mean() for name, term in self.objective_terms(frames, video).items()}
     elbo = sum(terms.values())
     extras = {"mask_penalty": now["mask_penalty"] * half_masks(frames.alpha).mean()}
@@ -169,8 +172,9 @@ class ScalorTask:
       extras["content"] = self.perceptual.loss(model_state["perceptual"], video, frames.image)
     if self.discriminator is not None:
       weight = now["adversarial_weight"]
+      rng = jax.random.fold_in(rng, 1)
       adversarial, model_state = self._adversarial(
-        params, model_state, frames.image, weight, jax.random.fold_in(rng, 1), sample
+        params, model_state, frames.image, weight, rng, sample
       )
       extras["adversarial"] = weight * adversarial
     report = {**terms, "elbo": elbo, **extras, **details(frames, video)}
