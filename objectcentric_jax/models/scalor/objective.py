@@ -5,6 +5,7 @@ train_perceptual_gan.py of orhunguley/unsupervised_object_learning.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from objectcentric_jax.losses.adversarial import discriminator_loss, generator_l
 from objectcentric_jax.losses.gaussian import log_normal
 from objectcentric_jax.losses.perceptual import perceptual_log_likelihood
 from objectcentric_jax.models.scalor.discriminator import Discriminator
-from objectcentric_jax.models.scalor.scalor import Frames, Memory, Scalor, Settings
+from objectcentric_jax.models.scalor.panels import panels
+from objectcentric_jax.models.scalor.scalor import PALETTE, Frames, Memory, Scalor, Settings
 from objectcentric_jax.nn.glimpses import image_boxes
 from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import NOISE, Sample
@@ -31,7 +33,6 @@ Array = jax.Array
 # What of the model depends on the step, all from the schedules of these names.
 SCHEDULED = ("temperature", "presence_prior", "time_gradient", "object_alpha")
 SETTLED = SCHEDULED[:2]  # these keep their last values outside of training
-PALETTE = np.random.default_rng(0).uniform(0.1, 1, (500, 3)).astype(np.float32)  # by identity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Perceptual:
     """The frozen weights.
 
     Only their shapes matter where a checkpoint follows, as in evaluation, which is why zeros will
-    do without the file; `loss` asks for it.
+    do without the file; `check_ready` asks for it before a training.
     """
     if not Path(self.weights).is_file():
       return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), vgg.template(self.layers))
@@ -67,13 +68,7 @@ class Perceptual:
     return per_frame.reshape(*video.shape[:2], -1).sum(1)
 
   def loss(self, weights: Any, video: Array, image: Array) -> Array:
-    """Scalar.
-
-    Raises:
-      InputError: there is no file of weights.
-    """
-    if not Path(self.weights).is_file():
-      vgg.read(self.weights, self.layers)  # says so
+    """Scalar."""
     return -self.weight * self.log_likelihood(weights, video, image).mean()
 
 
@@ -87,6 +82,7 @@ class ScalorTask:
     settled: values of the schedules SETTLED outside of training.
     observed_frames: of a clip that is continued.
     generated_frames: of a scene that is drawn from the prior.
+    likelihood_draws: of the estimate of the log likelihood in `scores`; 0 leaves it out.
     carried: whether clips continue the ones before them, as `config.data.chunk` cuts them.
     perceptual: the perceptual loss, if any.
     discriminator: of the adversarial training, if any; its weight is the schedule
@@ -98,6 +94,7 @@ class ScalorTask:
   settled: Mapping[str, float]
   observed_frames: int = 5
   generated_frames: int = 10
+  likelihood_draws: int = 0
   carried: bool = False
   perceptual: Perceptual | None = None
   discriminator: Discriminator | None = None
@@ -108,6 +105,15 @@ class ScalorTask:
     if self.discriminator is not None:
       losses["discriminator"] = self.judge
     return losses
+
+  @property
+  def panels(self):
+    return panels(self)
+
+  def check_ready(self):
+    """Raises InputError where the weights of the perceptual loss are missing."""
+    if self.perceptual is not None:
+      vgg.read(self.perceptual.weights, self.perceptual.layers)
 
   # Parameters and state
 
@@ -293,15 +299,26 @@ class ScalorTask:
     frames = self.frames(params, model_state, batch["video"], rng, sample, palette=palette)
     return scene_of(frames)
 
-  def log_weights(self, params, model_state, batch, rng) -> Array:
-    """log p(video, z) - log q(z) of one draw z: [B], nats.
+  def scores(self, params, model_state, batch, rng) -> dict[str, Array]:
+    """The importance-weighted bound of the log likelihood of videos, if asked for: [B], nats.
 
-    The logarithm of the mean of their exponentials over draws is a lower bound of the log
-    likelihood of the whole video, the tighter the more there are (Burda et al., 2016).
+    The logarithm of the mean weight of a number of draws, which is the tighter the more there are
+    (Burda et al., 2016).
     """
-    frames = self.frames(params, model_state, batch["video"], rng)
-    likelihood = self.log_likelihoods(frames, batch["video"])
-    return (likelihood + frames.log_weight).sum(1)
+    if not self.likelihood_draws:
+      return {}
+
+    def draw(key):
+      return self.log_weights(params, model_state, batch["video"], key)
+
+    weights = lax.map(draw, jax.random.split(rng, self.likelihood_draws))
+    bound = jax.nn.logsumexp(weights, axis=0) - math.log(self.likelihood_draws)
+    return {"log_likelihood": bound}
+
+  def log_weights(self, params, model_state, video: Array, rng, sample: Sample = True) -> Array:
+    """log p(video, z) - log q(z) of one draw z of all latents: [B], nats."""
+    frames = self.frames(params, model_state, video, rng, sample)
+    return (self.log_likelihoods(frames, video) + frames.log_weight).sum(1)
 
   # Generation
 

@@ -13,6 +13,7 @@ import flax.linen as nn
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from objectcentric_jax.losses.gaussian import normal_kl
@@ -40,6 +41,7 @@ from objectcentric_jax.nn.noise import NOISE, Sample
 Array = jax.Array
 
 DISCOVERED = 0.7  # presence from which a proposal is kept
+PALETTE = np.random.default_rng(0).uniform(0.1, 1, (500, 3)).astype(np.float32)  # by identity
 TINTED, TINT = 0.3, 0.7  # alphas from which pixels are tinted, and how much
 
 

@@ -39,8 +39,15 @@ FIELDS = (
   *("side", "grid", "glimpse", "latents", "recurrent", "widths", "anchors", "step"),
   *("slots", "evaluation_slots", "reject", "explained_share", "largest_logit"),
   *("reuse_identities", "background", "pixel_deviation", "settled", "observed_frames"),
-  *("generated_frames", "generated_presence", "carried", "perceptual", "adversarial"),
-  *("rematerialise", "unroll", "dtype"),
+  *(
+    "generated_frames",
+    "generated_presence",
+    "likelihood_draws",
+    "carried",
+    "perceptual",
+    "adversarial",
+  ),
+  *("perceptual", "adversarial", "rematerialise", "unroll", "dtype"),
 )
 
 
@@ -52,9 +59,9 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Scalor
   `anchors` as `Anchors`; `step`, `reject`, `explained_share`, `largest_logit` as in `Propagation`
   and `Discovery`; `background` as `BackgroundNetwork`; `slots`, `evaluation_slots`,
   `reuse_identities`, `generated_presence`, `rematerialise`, `unroll` as `Scalor`;
-  `pixel_deviation`, `observed_frames`, `generated_frames`, `carried` as `ScalorTask`; `settled`
-  with a value for each of SETTLED; `perceptual` as `Perceptual`, if `use`d; `adversarial`, whether
-  there is a discriminator; `dtype` ("float32" or "bfloat16").
+  `pixel_deviation`, `observed_frames`, `generated_frames`, `likelihood_draws`, `carried` as
+  `ScalorTask`; `settled` with a value for each of SETTLED; `perceptual` as `Perceptual`, if `use`d;
+  `adversarial`, whether there is a discriminator; `dtype` ("float32" or "bfloat16").
 
   Raises:
     InputError: a field is missing, unknown, or has a value the model cannot use.
@@ -104,6 +111,7 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Scalor
     settled={name: config["settled"][name] for name in SETTLED},
     observed_frames=config["observed_frames"],
     generated_frames=config["generated_frames"],
+    likelihood_draws=config["likelihood_draws"],
     carried=config["carried"],
     perceptual=Perceptual(**perceptual) if perceptual.pop("use") else None,
     discriminator=Discriminator(axis_name, dtype) if config["adversarial"] else None,
@@ -140,7 +148,7 @@ def check(config: Mapping[str, Any]):
   for name, value in above_zero.items():
     if value <= 0:
       raise InputError(f"config.model.{name} is {value}: a number above 0 is needed")
-  for name in ("slots", "observed_frames"):
+  for name in ("slots", "observed_frames", "likelihood_draws"):
     if config[name] < 0:
       raise InputError(f"config.model.{name} is {config[name]}: 0 or more is needed")
   for name in ("generated_presence", "explained_share"):
