@@ -21,8 +21,14 @@ def get_config(variant: str = ""):
 
 
 def laptop(config):
-  """Glimpses of 16 pixels, 4 clips of 6 frames a step."""
-  config.model.glimpse = 16
+  """1000 clips; glimpses of 16 pixels, no recurrence in the encoder, 4 half clips a step."""
+  config.data.name += "_train1000"
   config.data.batch_size = 4
-  config.data.chunk = 0
+  _base.carry(config)
+  config.model.glimpse = 16
+  config.model.recurrent = ()
+  config.model.evaluation_slots = 10
   config.train.steps = 2000
+  config.train.checkpoint_every = 200
+  config.train.evaluate_every = 500
+  config.eval.images = 20
