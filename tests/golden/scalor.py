@@ -145,7 +145,8 @@ def _cast(array: np.ndarray, dtype: type) -> np.ndarray:
 def check_video(run: Run) -> list[golden.Result]:
   """Outputs and gradients of every parameter."""
   case, config = run.case, run.case["config"]
-  task = make_task(video_model(config))
+  # Frames are computed again for the gradient: those of 128 pixels take gigabytes in float64.
+  task = make_task(video_model(config) | {"rematerialise": True})
   (video,) = run.videos("x")
   params, names = imported(run, task, video)
   settings = settings_of(config["args"])
