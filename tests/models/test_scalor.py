@@ -84,10 +84,11 @@ class Model:
     self._explain = jax.jit(explain)
     self.frames, self.memory = self(self.video)
 
-  def __call__(self, video, memory=None, observed=10, draws=None):
-    if memory is None:
-      memory = self.start()
-    return jax.device_get(self._explain(self.params, video, memory, observed, draws or {}))
+  def __call__(self, video, memory=None, observed=10, draw=0.0):
+    """Frames and memory; `draw` is the noise of what new objects look like."""
+    memory = self.start() if memory is None else memory
+    draws = {"new_what": np.full((BATCH, video.shape[1], GRID**2, 6), draw)}
+    return jax.device_get(self._explain(self.params, video, memory, observed, draws))
 
   def start(self):
     return self.task.start(BATCH, dtype=np.float64)
@@ -182,6 +183,7 @@ def test_near_objects_hide_far_ones():
 # Time
 
 
+@pytest.mark.slow
 def test_a_video_in_two_clips_is_the_video(model):
   """The memory holds all that later frames depend on."""
   first, memory = model(model.video[:, :1])
@@ -217,10 +219,10 @@ def test_imagined_frames_do_not_depend_on_the_video(model):
 
 
 def test_given_draws_are_used(model):
-  shape = (BATCH, TIME, GRID**2, 6)
-  changed, _ = model(model.video, draws={"new_what": 0.5 * np.ones(shape)})
+  changed, _ = model(model.video, draw=0.5)
   expected = changed.proposals.what.mean + 0.5 * changed.proposals.what.deviation
   np.testing.assert_allclose(changed.proposals.what.value, expected)
+  assert np.abs(changed.image - model.frames.image).max() > 1e-4
 
 
 # The objective
