@@ -61,6 +61,8 @@ class Evaluator:
       terms = task.terms(params, model_state, batch, rng, sample)
       scene = task.scene(params, model_state, batch, rng, sample)
       scores = {**terms, "elbo": sum(terms.values())} if terms else {}
+      if hasattr(task, "scores"):
+        scores |= task.scores(params, model_state, batch, rng)
       for metric in means:
         scores |= metric(scene, batch)
       observed = [metric.observe(scene, batch) for metric in sets]

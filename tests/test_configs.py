@@ -1,7 +1,8 @@
 """Every config fits together and says how it is run; the smallest of each model is run.
 
 To run all of them would take an hour: each has a network of its own shape to compile. The whole
-train step of every config is traced instead, which finds all but wrong numbers.
+train step of every config is traced instead, which finds all but wrong numbers; those of SLOW on
+demand.
 """
 
 import functools
@@ -122,7 +123,19 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   return list(found.values())
 
 
-@pytest.mark.parametrize(("path", "variant"), paths_and_variants(), ids=str)
+# Tracing a loop over frames of a hundred layers takes a quarter of a minute.
+SLOW = ("configs/scalor/*",)
+
+
+def slow_marked(*values) -> pytest.param:
+  """The values, the first of which is a config, as parameters of a test."""
+  slow = any(values[0].match(pattern) for pattern in SLOW)
+  return pytest.param(*values, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(
+  ("path", "variant"), [slow_marked(*both) for both in paths_and_variants()], ids=str
+)
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
   config = load(path).get_config(variant)
@@ -137,8 +150,11 @@ def traced_reports(config):
   data, train = config["data"], config["train"]
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
-  batch = next(train_batches(examples, data["batch_size"], seed=0))
-  assert batch["image"].shape == (data["batch_size"], data["side"], data["side"], 3)
+  batch = next(train_batches(examples, data["batch_size"], seed=0, chunk=data["chunk"]))
+  picture = (data["side"], data["side"], 3)
+  shown = {"image": picture, "video": (data["chunk"] or data["frames"], *picture)}
+  seen = [name for name in shown if name in batch]
+  assert seen and all(batch[n].shape == (data["batch_size"], *shown[n]) for n in seen)
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
@@ -151,7 +167,7 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", smallest_of_each_task(), ids=str)
+@pytest.mark.parametrize("path", map(slow_marked, smallest_of_each_task()), ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)

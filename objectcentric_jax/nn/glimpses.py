@@ -50,6 +50,12 @@ def paste_sum(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
   return jnp.einsum("bnxh,bnyhc->byxc", columns, strips, precision=_PRECISION)
 
 
+def image_boxes(boxes: Array) -> Array:
+  """Boxes as those of a scene, centre y, x, height and width as shares: [..., 4] either way."""
+  width, height, x, y = jnp.split(boxes, 4, axis=-1)
+  return jnp.concatenate([(y + 1) / 2, (x + 1) / 2, height, width], axis=-1)
+
+
 def _inverse_weights(glimpses: Array, boxes: Array, height: int, width: int) -> tuple[Array, Array]:
   """Weights of glimpse rows [B, N, H, g] and columns [B, N, W, h] in the pixels of a canvas."""
   scale = boxes[..., :2] + SMALLEST_SCALE

@@ -5,6 +5,8 @@ From `config.train.updates`, a tuple of dicts:
   loss    name of one of the task's losses
   clip    largest global norm of the gradients that this update applies; 0 for none
   groups  pattern of parameter paths -> optimiser; every parameter matches exactly one
+  when    name of a schedule: the update is left out in the steps where it is not above 0; may be
+          missing, for every step
 
 An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants.
 """
@@ -31,11 +33,13 @@ class Update:
     loss: its name.
     transformation: of the gradients over the whole parameter tree.
     frozen: patterns of the parameters that it leaves as they are.
+    when: the schedule that says in which steps it is made; None for all.
   """
 
   loss: str
   transformation: optax.GradientTransformation
   frozen: tuple[str, ...] = ()
+  when: str | None = None
 
   def applied(self, gradients: Any) -> Any:
     """The gradients, with zeros for the parameters that the update leaves as they are.
@@ -162,7 +166,8 @@ def make_updates(configs: Sequence[Mapping[str, Any]], losses: Sequence[str]) ->
     raise InputError("config.train.updates is empty: nothing would be trained")
   updates = []
   for i, config in enumerate(configs):
-    check_fields(f"config.train.updates[{i}]", config, ("loss", "clip", "groups"))
+    fields = [name for name in config if name != "when"]
+    check_fields(f"config.train.updates[{i}]", fields, ("loss", "clip", "groups"))
     loss = config["loss"]
     if loss not in losses:
       hint = closest(loss, losses) or f"; it has {', '.join(losses)}"
@@ -171,5 +176,5 @@ def make_updates(configs: Sequence[Mapping[str, Any]], losses: Sequence[str]) ->
     moves = optax.partition(groups, lambda params, g=tuple(groups): parameter_groups(g, params))
     clip = optax.clip_by_global_norm(config["clip"]) if config["clip"] else optax.identity()
     frozen = tuple(p for p, group in config["groups"].items() if group["name"] == FROZEN)
-    updates.append(Update(loss, optax.chain(clip, moves), frozen))
+    updates.append(Update(loss, optax.chain(clip, moves), frozen, config.get("when")))
   return tuple(updates)

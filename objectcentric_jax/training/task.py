@@ -44,6 +44,11 @@ class Task(Protocol):
     panels: pictures of its own by name, each (params, model_state, batch, rng) -> {row: pictures
       [B, H, W, C] or [B, T or K, H, W, C] in [0, 1]}, which `experiments.visualise` draws.
 
+    scores: (params, model_state, batch, rng) -> {name: values [B]}, scores that need more than a
+      scene; their means are taken.
+    check_ready: () raises InputError where something is missing that a new training needs, such as
+      a file of pretrained weights.
+
   What a model carries from one batch to the next is `model_state["carry"]`: a tree of arrays that
   start with the batch axis. `init` makes it for the batch it is given; it must be begun anew in
   the rows where `batch["time"]` is 0. `scene` and `terms` are of whole clips and do without it.
