@@ -38,6 +38,7 @@ from objectcentric_jax.models.object_pursuit.memory import (
   combined,
   empty_memory,
   initial_coefficients,
+  valid,
 )
 from objectcentric_jax.models.object_pursuit.networks import PlainUNet, deeplab, object_network
 from objectcentric_jax.models.object_pursuit.unet import UNet
@@ -280,8 +281,11 @@ class CoefficientsTask(GeneratedTask):
     return {"coefficients": initial_coefficients(memory)}
 
   def penalties(self, params, model_state, rng):
-    count = jnp.maximum(model_state["memory"].count, 1)
-    return {"shrinkage": self.shrinkage * jnp.abs(params["coefficients"]).sum() / count}
+    memory = model_state["memory"]
+    # Those without a base are at 0, where the magnitude has a slope.
+    used = jnp.where(valid(memory), params["coefficients"], 0.0)
+    mean = jnp.abs(used).sum() / jnp.maximum(memory.count, 1)
+    return {"shrinkage": self.shrinkage * mean}
 
 
 GENERATED_TASKS = {"multinet": MultinetTask, "base": BaseTask, "coefficients": CoefficientsTask}
