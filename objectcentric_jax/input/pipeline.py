@@ -8,7 +8,12 @@ import grain
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.arrays import ArrayExamples, ConcatenatedExamples, Examples
+from objectcentric_jax.input.arrays import (
+  ArrayExamples,
+  ConcatenatedExamples,
+  Examples,
+  SelectedExamples,
+)
 from objectcentric_jax.input.order import ShuffledEpochs, draws
 
 Batch = dict[str, np.ndarray]
@@ -72,6 +77,8 @@ def train_batches(
 def _in_memory(examples: Examples) -> bool:
   if isinstance(examples, ConcatenatedExamples):
     return all(_in_memory(part) for part in examples.parts)
+  if isinstance(examples, SelectedExamples):
+    return _in_memory(examples.examples)
   return isinstance(examples, ArrayExamples)
 
 
