@@ -95,6 +95,23 @@ class ConcatenatedExamples:
     return stacked(rows)
 
 
+class SelectedExamples:
+  """Some examples of a source, in the order of their indices there; see `Examples`."""
+
+  def __init__(self, examples: Examples, indices: np.ndarray):
+    """Selects; `indices` are places among `examples`, of which one may come several times."""
+    self.examples, self.indices = examples, np.asarray(indices, int)
+    self.about = {**examples.about, "count": len(self)}
+    self.random = examples.random
+
+  def __len__(self) -> int:
+    return len(self.indices)
+
+  def read(self, indices: np.ndarray, rngs: Sequence[Rng] | None = None) -> dict[str, np.ndarray]:
+    """See `Examples`."""
+    return self.examples.read(self.indices[np.asarray(indices)], rngs)
+
+
 def finished(
   preprocess: Preprocess, examples: Sequence[Mapping[str, np.ndarray]], rngs: Sequence[Rng] | None
 ) -> dict[str, np.ndarray]:

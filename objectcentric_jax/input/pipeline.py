@@ -8,7 +8,12 @@ import grain
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.arrays import ArrayExamples, ConcatenatedExamples, Examples
+from objectcentric_jax.input.arrays import (
+  ArrayExamples,
+  ConcatenatedExamples,
+  Examples,
+  SelectedExamples,
+)
 from objectcentric_jax.input.chunks import chunk as chunk_of
 from objectcentric_jax.input.chunks import chunks_in
 from objectcentric_jax.input.order import ShuffledEpochs, draws
@@ -102,6 +107,8 @@ class _InChunks:
 def _in_memory(examples: Examples) -> bool:
   if isinstance(examples, ConcatenatedExamples):
     return all(_in_memory(part) for part in examples.parts)
+  if isinstance(examples, SelectedExamples):
+    return _in_memory(examples.examples)
   return isinstance(examples, ArrayExamples)
 
 
