@@ -35,7 +35,8 @@ def get_config() -> ml_collections.ConfigDict:
   model.dtype = "float32"  # or bfloat16
 
   config.data.side = 256
-  config.data.fields = ("image", "segmentation", "metadata/object_id")
+  config.data.fields = ("image", "segmentation")
+  config.data.by_object.use = True
   config.data.batch_size = 8
   config.data.objects = 1  # of made-up scenes
   config.train.report_every = 50

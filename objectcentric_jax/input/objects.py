@@ -5,12 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.arrays import ArrayExamples, Examples, SelectedExamples
+from objectcentric_jax.errors import InputError, closest
+from objectcentric_jax.input.arrays import (
+  ArrayExamples,
+  ConcatenatedExamples,
+  Examples,
+  GroupedExamples,
+  SelectedExamples,
+)
 from objectcentric_jax.input.examples import open_split
 from objectcentric_jax.input.generated import GENERATED
 
 OBJECT_ID = "metadata/object_id"
+OBJECT = "object"  # of a batch: the number of the object that all its examples show
 
 
 def open_objects(
@@ -53,6 +60,69 @@ def _identities(
   if isinstance(stored, ArrayExamples):
     return stored.arrays[OBJECT_ID], names
   return stored.read(np.arange(len(stored)))[OBJECT_ID], names
+
+
+def open_by_object(
+  config: Mapping[str, Any], split: str, training: bool = False
+) -> GroupedExamples:
+  """Views whose batches show one object each, with its number among the chosen ones as `object`.
+
+  Args:
+    config: `config.data`. Several sets may be joined by + in its name. Its section `by_object`:
+      `only`, the names of the objects to use, in the order of their numbers, () for all; `shots`,
+      how many views of each are trained with, again and again, 0 for all but those that are held
+      out; `held_out`, the share of the views that are scored and not trained with where both are
+      of one split, 0 for none, so that what is trained with is scored, too; `seed`, which views
+      these are: drawn by it, or with 0 the first ones for training.
+    split: as for `open_split`.
+    training: for training, else for scoring.
+
+  Raises:
+    InputError: there is no such object, or as for `open_objects`.
+  """
+  settings, views = config["by_object"], {}
+  for name in config["name"].split("+"):
+    views |= _numbered(open_objects({**config, "name": name}, split, training), views)
+  names = list(settings["only"]) or list(views)
+  for name in names:
+    if name not in views:
+      raise InputError(
+        f"config.data.by_object.only: {config['name']} {split} has no object {name!r}"
+        f"{closest(name, views)}; it has {', '.join(list(views)[:8])} ..."
+      )
+  apart = bool(settings["held_out"]) and split == config["split"]
+  chosen = [_chosen(views[name], settings, training, apart) for name in names]
+  groups = np.repeat(np.arange(len(names)), [len(views) for views in chosen])
+  examples = ConcatenatedExamples(chosen)
+  examples.about = {**examples.about, "name": config["name"], "objects": names}
+  return GroupedExamples(examples, groups, OBJECT)
+
+
+def _numbered(views: Mapping[str, Examples], known: Mapping[str, Examples]) -> dict[str, Examples]:
+  """The views by names that are not known yet: "dog" of a second set is "dog 2"."""
+  result = {}
+  for name, found in views.items():
+    number = 2
+    new = name
+    while new in known:
+      new, number = f"{name} {number}", number + 1
+    result[new] = found
+  return result
+
+
+def _chosen(
+  views: SelectedExamples, settings: Mapping[str, Any], training: bool, apart: bool
+) -> SelectedExamples:
+  """The views of an object to train with, or those to score."""
+  count, shots = len(views), settings["shots"]
+  seed = settings["seed"]
+  order = np.random.default_rng(seed).permutation(count) if seed else np.arange(count)
+  most = count - max(1, round(settings["held_out"] * count)) if apart else count
+  used = min(shots or most, most if count > 1 else 1)
+  if training:
+    # As many as there are, so that an epoch is as long whatever the number of shots.
+    return _selected(views, np.resize(order[:used], count) if shots else np.sort(order[:used]))
+  return _selected(views, np.sort(order[used:]) if apart and used < count else np.arange(count))
 
 
 def parts(views: Examples, count: int, seed: int) -> list[SelectedExamples]:

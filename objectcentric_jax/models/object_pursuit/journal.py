@@ -32,9 +32,7 @@ def from_line(line: str) -> Decision:
 
 def names_by_object(decisions: Sequence[Decision]) -> dict[int, str]:
   """Which arrival each known object was learned from."""
-  return {
-    d.object: d.name for d in decisions if d.object is not None and d.outcome != RECOGNISED
-  }
+  return {d.object: d.name for d in decisions if d.object is not None and d.outcome != RECOGNISED}
 
 
 def sentences(decision: Decision, threshold: float, names: Mapping[int, str]) -> str:

@@ -49,7 +49,7 @@ from objectcentric_jax.scene import Scene
 
 Array = jax.Array
 
-OBJECT = "metadata/object_id"  # of a batch: which object its images are of, [B]
+OBJECT = "object"  # of a batch: which object all its images are of, [B]
 KINDS = ("multinet", "base", "coefficients", "deeplab", "unet")
 CHOICES = {
   "kind": KINDS,
