@@ -21,6 +21,21 @@ from objectcentric_jax.training.step import make_train_step
 from objectcentric_jax.training.task import Task
 
 Scores = Mapping[str, float]
+CompiledStep = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
+
+
+def compile_train_step(task: Task, config: Mapping[str, Any], devices: Devices) -> CompiledStep:
+  """The step of `config.train` for a task, to be compiled when it first runs.
+
+  Raises:
+    InputError: the config names a loss, optimiser or constant that is not there.
+  """
+  train = config["train"]
+  check_parallel(train["parallel"])
+  updates = make_updates(train["updates"], list(task.losses))
+  axis_name = AXIS if train["parallel"] == "pmap" else None
+  step = make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
+  return devices.compile_step(step, train["parallel"])
 
 
 def fit(
@@ -33,6 +48,7 @@ def fit(
   state: TrainState | None = None,
   evaluate: Callable[[TrainState], Scores] | None = None,
   stop: Callable[[Scores], bool] | None = None,
+  train_step: CompiledStep | None = None,
 ) -> TrainState:
   """Trains until `config.train.steps`, or until stop(scores) says so; resumes from the workdir.
 
@@ -45,6 +61,8 @@ def fit(
     state: what to start from in a fresh workdir; initialised from `config.seed` when None.
     evaluate: gives scores of a state, every `config.train.evaluate_every` steps and at the end.
     stop: ends the training early.
+    train_step: of `compile_train_step` for this task and config; for several trainings of one
+      kind, which then compile once.
 
   Returns:
     The state after the last step.
@@ -55,17 +73,10 @@ def fit(
   """
   train, batch_size = config["train"], config["data"]["batch_size"]
   devices.check_batch("config.data.batch_size", batch_size)
-  check_parallel(train["parallel"])
   _check_positive("config.train", train, ("steps", "report_every", "checkpoint_every"))
   is_main = jax.process_index() == 0
 
-  # The step.
-  updates = make_updates(train["updates"], list(task.losses))
-  axis_name = AXIS if train["parallel"] == "pmap" else None
-  train_step = devices.compile_step(
-    make_train_step(task, updates, make_schedules(train["schedules"]), axis_name),
-    train["parallel"],
-  )
+  train_step = train_step or compile_train_step(task, config, devices)
   if is_main:
     write_config(workdir, config)
 
@@ -75,9 +86,10 @@ def fit(
   batches.set_state(start)
   if state is None:
     key = jax.random.key(config["seed"])
+    updates = make_updates(train["updates"], list(task.losses))
     state = devices.replicate(lambda k: init_state(task, updates, k, as_float(example)), key)
   else:
-    state = devices.replicate(lambda s: s, state)  # a copy, since the steps reuse its memory
+    state = devices.replicate(_same, state)  # a copy, since the steps reuse its memory
   checkpoints = Checkpoints(workdir, config, config["eval"]["best"], train["keep_checkpoints"])
   restored = checkpoints.restore(state)
   finished = False
@@ -138,6 +150,10 @@ def fit(
     checkpoints.close()
     if writer is not None:
       writer.close()
+  return state
+
+
+def _same(state: TrainState) -> TrainState:
   return state
 
 
