@@ -1,4 +1,5 @@
 """x."""
+
 from configs import sections, variants
 from configs.object_pursuit import _pursuit
 

@@ -61,9 +61,7 @@ def parts(views: Examples, count: int, seed: int) -> list[SelectedExamples]:
   return [_selected(views, np.sort(part)) for part in np.array_split(order, count)]
 
 
-def held_out(
-  views: Examples, share: float, seed: int
-) -> tuple[SelectedExamples, SelectedExamples]:
+def held_out(views: Examples, share: float, seed: int) -> tuple[SelectedExamples, SelectedExamples]:
   """Views to train with, and views to score with, drawn by `seed`.
 
   Args:

@@ -16,7 +16,7 @@ from objectcentric_jax.models.object_pursuit.memory import (
   empty_memory,
   initial_coefficients,
 )
-from objectcentric_jax.models.object_pursuit.stream import arrivals, stream
+from objectcentric_jax.models.object_pursuit.stream import stream
 from tests.golden.case import Result, elementwise_error
 
 CONFIGS = {"iThor": "pursuit_ithor", "CO3D": "pursuit_co3d", "DAVIS": "pursuit_davis"}

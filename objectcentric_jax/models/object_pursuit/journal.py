@@ -32,9 +32,7 @@ def from_line(line: str) -> Decision:
 
 def names_by_object(decisions: Sequence[Decision]) -> dict[int, str]:
   """Which arrival each known object was learned from."""
-  return {
-    d.object: d.name for d in decisions if d.object is not None and d.outcome != RECOGNISED
-  }
+  return {d.object: d.name for d in decisions if d.object is not None and d.outcome != RECOGNISED}
 
 
 def sentences(decision: Decision, threshold: float, names: Mapping[int, str]) -> str:
@@ -74,8 +72,8 @@ def _recognition(d: Decision, threshold: float, names: Mapping[int, str]) -> str
   side = "above" if score > threshold else "not above"
   known = len(d.similarities)
   return (
-    f"Of {known} known object{'s' if known != 1 else ''}, object {d.nearest} ({name}) segments it best: "
-    f"{score:.3f}, {side} {threshold:g}."
+    f"Of {known} known object{'s' if known != 1 else ''}, object {d.nearest} ({name}) segments it "
+    f"best: {score:.3f}, {side} {threshold:g}."
   )
 
 

@@ -271,13 +271,9 @@ def give(
   for latent in bases:
     memory = add_base(with_room(memory), latent)
   for number, latent in enumerate(bases if objects is None else objects):
-    memory = add_known(
-      with_room(memory), latent, trainings.generated(knowledge.networks, latent)
-    )
+    memory = add_known(with_room(memory), latent, trainings.generated(knowledge.networks, latent))
     known.append(Known("", 0, number if objects is None else None, 1.0))
-  return dataclasses.replace(
-    knowledge, memory=memory, objects=tuple(known), given=len(known)
-  )
+  return dataclasses.replace(knowledge, memory=memory, objects=tuple(known), given=len(known))
 
 
 def with_room(memory: Memory) -> Memory:
