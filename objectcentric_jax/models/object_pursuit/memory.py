@@ -140,6 +140,18 @@ def combined(memory: Memory, coefficients: Array) -> Array:
   return jnp.where(valid(memory), coefficients, 0.0) @ memory.bases
 
 
+def projected(bases: Array, latent: Array) -> tuple[Array, Array, Array]:
+  """A latent [D] as a combination of bases [n, D] by least squares.
+
+  Returns:
+    Coefficients [n], the projection [D], and its distance to the latent as a share of its length.
+  """
+  coefficients = jnp.linalg.solve(bases @ bases.T, bases @ latent)
+  projection = coefficients @ bases
+  distance = jnp.linalg.norm(latent - projection) / jnp.linalg.norm(latent)
+  return coefficients, projection, distance
+
+
 def _check_room(count: Array, capacity: int, what: str):
   if not isinstance(count, jax.core.Tracer) and int(np.asarray(count)) >= capacity:
     raise InputError(f"the memory holds {capacity} {what} and is full: make room with `grown`")
