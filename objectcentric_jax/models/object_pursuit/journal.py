@@ -25,7 +25,8 @@ def to_line(decision: Decision) -> str:
 def from_line(line: str) -> Decision:
   """The decision of a line; ValueError or TypeError where it is none."""
   found = json.loads(line)
-  found["similarities"] = {int(k): score for k, score in found["similarities"].items()}
+  for name in ("similarities", "retained"):
+    found[name] = {int(number): score for number, score in found[name].items()}
   found["coefficients"] = tuple(found["coefficients"])
   return Decision(**found)
 
@@ -62,7 +63,11 @@ def _steps(d: Decision, threshold: float, names: Mapping[int, str]) -> list[str]
   if CHECK in d.scores:
     reached = _against(d.scores[CHECK], threshold)
     said.append(f"As a combination of the old bases it now reaches {reached}.")
-  return [*said, _end(d)]
+  said.append(_end(d))
+  if d.retained:
+    scores = ", ".join(f"object {n} {score:.3f}" for n, score in d.retained.items())
+    said.append(f"What is known scores now: {scores}.")
+  return said
 
 
 def _recognition(d: Decision, threshold: float, names: Mapping[int, str]) -> str:
