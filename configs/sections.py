@@ -18,6 +18,8 @@ def base() -> ml_collections.ConfigDict:
   data.fields = ("image", "segmentation?", "num_objects?")
   data.side = 64  # of the pictures that come out; 0 for whatever the steps leave
   data.frames = 0  # of the videos that come out; 0 likewise
+  # Frames of a training step: consecutive steps get consecutive chunks of clips; 0 for whole clips.
+  data.chunk = 0
   # Steps, each dict(name=..., ...), of objectcentric_jax/input/preprocess.py; without any pictures
   # are resized to side x side by their nearest pixel.
   data.preprocess = ()
@@ -31,6 +33,9 @@ def base() -> ml_collections.ConfigDict:
 
   config.train = train = ml_collections.ConfigDict()
   train.steps = 1
+  # Earlier runs that parameters are taken from at the start, each
+  # dict(workdir=..., best=False, parts={ours: theirs}); see objectcentric_jax/training/phases.py.
+  train.start_from = ()
   train.updates = ()
   train.schedules = ml_collections.ConfigDict()
   train.parallel = "jit"  # or "pmap"

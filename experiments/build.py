@@ -8,17 +8,20 @@ from typing import Any
 
 import jax
 import ml_collections
+import numpy as np
 
+from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.evaluation import Evaluator
 from objectcentric_jax.input.arrays import Examples
+from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.examples import open_split
-from objectcentric_jax.input.generated import GENERATED
+from objectcentric_jax.input.generated import FIELDS, GENERATED, made_up
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
 from objectcentric_jax.metrics.image import reconstruction_metrics
 from objectcentric_jax.metrics.segmentation import segmentation_metrics
 from objectcentric_jax.training.checkpoints import read_config, restore_model
-from objectcentric_jax.training.devices import AXIS, Devices
+from objectcentric_jax.training.devices import AXIS, Devices, without_carry
 from objectcentric_jax.training.task import Task
 
 
@@ -70,6 +73,7 @@ def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, de
   if "labels" in examples.about:
     labels, background = examples.about["labels"], tuple(examples.about["background_ids"])
     metrics.append(partial(segmentation_metrics, labels=labels, background_ids=background))
+  metrics += getattr(task, "metrics", ())
   return Evaluator(task, metrics, devices, settings["seed"], settings["sample"])
 
 
@@ -84,8 +88,19 @@ def score(
   return evaluator(params, model_state, batches)
 
 
+def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+  """Shapes of a training batch as the model gets it, with the fields that made-up scenes have."""
+  data = dict(config["data"])
+  made = {name for name in data["fields"] if name.removesuffix("?") in FIELDS}
+  data["fields"] = tuple(name for name in data["fields"] if name in made)
+  batch = made_up(data, "example", count=1).read(np.zeros(data["batch_size"], int))
+  if data["chunk"]:
+    batch = chunk(batch, 0, data["chunk"])
+  return jax.eval_shape(as_float, batch)
+
+
 class Restored:
-  """A trained or imported model of a workdir, ready for use.
+  """A trained or imported model of a workdir, ready for use; what it carried is left behind.
 
   Attributes:
     config: as the run was started, with overrides.
@@ -98,13 +113,12 @@ class Restored:
     for name, value in (overrides or {}).items():
       self.config.update_from_flattened_dict({name: value})
     self.task = make_task(self.config)
-    side = self.config.data.side
-    image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-    shapes = jax.eval_shape(self.task.init, jax.random.key(0), {"image": image})
+    batch = example_batch(self.config)
+    params, model_state = jax.eval_shape(self.task.init, jax.random.key(0), batch)
     like = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=devices.replicated), shapes
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=devices.replicated),
+      {"params": params, "model_state": without_carry(model_state)},
     )
-    like = dict(zip(("params", "model_state"), like, strict=True))
     restored, self.step = restore_model(workdir, like, best)
     self.params, self.model_state = restored["params"], restored["model_state"]
 

@@ -187,7 +187,7 @@ def make_features(function: Callable, variables: Any, devices: Devices) -> Calla
     return function(variables, batch["image"]), batch["index"], batch["valid"]
 
   compiled = jax.jit(features, out_shardings=devices.replicated)
-  variables = devices.replicate(lambda tree: tree, variables)
+  variables = devices.place(lambda tree: tree, variables)
   return lambda batch: compiled(variables, batch)
 
 

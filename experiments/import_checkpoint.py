@@ -67,15 +67,14 @@ def main(arguments):
   wrapper = checkpoint if "model_state_dict" in checkpoint else {}
 
   task, devices = build.make_task(config), Devices()
-  side = config.data.side
-  image = jax.ShapeDtypeStruct((1, side, side, 3), "float32")
-  shapes = jax.eval_shape(task.init, jax.random.key(config.seed), {"image": image})
+  batch = build.example_batch(config)
+  shapes = jax.eval_shape(task.init, jax.random.key(config.seed), batch)
   params = importer.import_parameters(state_dict, config.model, shapes[0], source)
   model_state = importer.import_model_state(state_dict, wrapper, config.model, shapes[1], source)
   step = int(wrapper.get("iter_idx", 0))
   updates = make_updates(config.train.updates, list(task.losses))
   key = jax.random.key(config.seed)
-  state = devices.replicate(
+  state = devices.place(
     lambda params, model_state: state_from(params, model_state, updates, key, step),
     params,
     model_state,

@@ -1,5 +1,6 @@
 """Pictures of data and of what a model makes of it. Each kind gives its files: {name: array}."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from objectcentric_jax.plots.scene import (
   ScenePictures,
   colour_labels,
   component_figure,
+  file_name,
+  panel_figure,
   scene_figure,
   scene_pictures,
   separate_pictures,
@@ -30,6 +33,8 @@ from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.task import Task
 
 Files = dict[str, np.ndarray]
+
+KINDS = ("data", "reconstruction", "samples", "traversal", "video")  # that every model may have
 
 PER_ROW = 8
 DIMENSIONS = 6  # that a traversal varies
@@ -177,6 +182,49 @@ def draw_videos(
     pictures = scene_pictures(frames(scene, i), _seen(batch)[i], truth, background)
     files[f"video-{i:03}.gif"] = video_animation(pictures)
     files[f"video-{i:03}.png"] = video_strip(pictures)
+  return files
+
+
+def draw_panels(
+  task: Task,
+  params: Any,
+  model_state: Any,
+  examples: Examples,
+  config: Mapping[str, Any],
+  count: int,
+  name: str,
+  separate: bool = False,
+) -> Files:
+  """Pictures that the model itself offers: the first examples side by side, or a figure each.
+
+  Raises:
+    InputError: it offers none of that name.
+  """
+  panels = getattr(task, "panels", {})
+  if name not in panels:
+    known = ", ".join((*KINDS, *panels))
+    raise InputError(f"--what is {name!r}, which this model does not offer; choose one of {known}")
+
+  @jax.jit
+  def explain(params, model_state, batch):
+    key = jax.random.key(config["eval"]["seed"])
+    return OrderedDict(panels[name](params, model_state, as_float(batch), key))
+
+  rows = jax.device_get(explain(params, model_state, _first(examples, count)))
+  rows = {row: to_uint8(pictures) for row, pictures in rows.items()}
+  if all(pictures.ndim == 4 for pictures in rows.values()):
+    figures = {name: rows}
+  else:
+    of = lambda p, i: p[i : i + 1] if p.ndim == 4 else p[i]  # noqa: E731
+    figures = {
+      f"{name}-{i:03}": {row: of(pictures, i) for row, pictures in rows.items()}
+      for i in range(len(next(iter(rows.values()))))
+    }
+  files = {f"{file}.png": panel_figure(figure) for file, figure in figures.items()}
+  if separate:
+    for file, figure in figures.items():
+      for row, pictures in figure.items():
+        files |= {f"{file}_{file_name(row)}-{k:02}.png": p for k, p in enumerate(pictures)}
   return files
 
 

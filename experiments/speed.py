@@ -17,6 +17,7 @@ from experiments import build, command
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input.arrays import Examples
+from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.generated import GENERATED, made_up
 from objectcentric_jax.input.pipeline import train_batches
 from objectcentric_jax.input.prefetch import Prefetch
@@ -53,15 +54,15 @@ def main(_):
   examples = made_up(config.data, "speed", size)
   updates = make_updates(config.train.updates, list(task.losses))
   step = make_train_step(task, updates, make_schedules(config.train.schedules.to_dict()))
-  batch = devices.put(examples.read(np.arange(size)))
-  example = as_float(examples.read(np.arange(1)))
+  batch = examples.read(np.arange(size))
+  batch = devices.put(chunk(batch, 0, config.data.chunk) if config.data.chunk else batch)
   key = jax.random.key(config.seed)
-  state = devices.replicate(lambda k: init_state(task, updates, k, example), key)
+  state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, batch)
 
   jax.config.update("jax_enable_compilation_cache", False)  # its answer would be the time measured
   compilation_cache.reset_cache()  # or the setting would not be looked at again
   start = time.perf_counter()
-  compiled = devices.compile_step(step, "jit").lower(state, batch).compile()
+  compiled = devices.compile_step(step, "jit", state).lower(state, batch).compile()
   compile_time = time.perf_counter() - start
   # XLA counts what one device does.
   operations = devices.count * (compiled.cost_analysis() or {}).get("flops", float("nan"))
@@ -132,7 +133,12 @@ def input_rate(examples: Examples, config, devices: Devices, seconds: float = 5.
   """Images a second that the input alone delivers to the devices."""
   data = config.data
   batches = train_batches(
-    examples, data.batch_size, config.seed, workers=data.workers, threads=data.threads
+    examples,
+    data.batch_size,
+    config.seed,
+    workers=data.workers,
+    threads=data.threads,
+    chunk=data.chunk,
   )
   prefetch = Prefetch(batches, devices.put, config.train.prefetch)
   for _ in range(10):

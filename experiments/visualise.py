@@ -1,6 +1,6 @@
 """Draws what a trained or imported model makes of its data.
 
-python -m experiments.visualise --workdir DIR --what data|reconstruction|samples|traversal|video
+python -m experiments.visualise --workdir DIR --what data|reconstruction|samples|traversal|video|...
     [--out DIR] [--images 8] [--split test] [--best] [--separate] [--component K]
 
 data            a sheet of examples with their labels
@@ -8,6 +8,8 @@ reconstruction  an overview, and for each image its components, masks and compos
 samples         the same of scenes drawn from the prior, which its last row puts together
 traversal       how each image changes with the latent of one of its components
 video           an animation and a strip of frames for each video
+
+Models may offer further kinds; an unknown one lists them.
 """
 
 from pathlib import Path
@@ -21,15 +23,14 @@ from objectcentric_jax.training.checkpoints import read_config
 from objectcentric_jax.training.devices import Devices
 
 FLAGS = flags.FLAGS
-KINDS = ("data", "reconstruction", "samples", "traversal", "video")
-SEPARABLE = ("reconstruction", "samples")
+INSEPARABLE = ("data", "traversal", "video")
 flags.DEFINE_string("workdir", None, "folder of the run", required=True)
-flags.DEFINE_enum("what", None, KINDS, "what to draw", required=True)
+flags.DEFINE_string("what", None, f"what to draw: {', '.join(pictures.KINDS)} ...", required=True)
 flags.DEFINE_string("out", None, "folder for the pictures; the workdir's images/ by default")
 flags.DEFINE_string("split", None, "split to draw; the config's test split by default")
 flags.DEFINE_integer("images", pictures.PER_ROW, "how many", lower_bound=1)
 flags.DEFINE_bool("best", False, "the best checkpoint instead of the last")
-flags.DEFINE_bool("separate", False, f"a file for each picture of {' and '.join(SEPARABLE)}, too")
+flags.DEFINE_bool("separate", False, "a file for each picture, too")
 flags.DEFINE_integer(
   "component", None, "of a traversal, from 1; the largest that is not background by default", 1
 )
@@ -37,8 +38,8 @@ flags.DEFINE_integer(
 
 def main(_):
   what, count = FLAGS.what, FLAGS.images
-  if FLAGS.separate and what not in SEPARABLE:
-    raise InputError(f"--separate is for --what {' and '.join(SEPARABLE)}, not {what}")
+  if FLAGS.separate and what in INSEPARABLE:
+    raise InputError(f"--separate is for other kinds than --what {', '.join(INSEPARABLE)}")
   if FLAGS.component is not None and what != "traversal":
     raise InputError(f"--component is for --what traversal, not {what}")
   workdir = Path(FLAGS.workdir)
@@ -57,8 +58,10 @@ def main(_):
         files = pictures.draw_reconstructions(*model, FLAGS.separate)
       elif what == "traversal":
         files = pictures.draw_traversals(*model, FLAGS.component)
-      else:
+      elif what == "video":
         files = pictures.draw_videos(*model)
+      else:
+        files = pictures.draw_panels(*model, what, FLAGS.separate)
   folder = Path(FLAGS.out or workdir / "images")
   for name, picture in files.items():
     save(folder / name, picture)

@@ -1,7 +1,7 @@
-"""Scores of a model over a split: exact means of per-example values, computed on the devices."""
+"""Scores of a model over a split, from what is computed for each example on the devices."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -17,6 +17,19 @@ Array = jax.Array
 Metric = Callable[[Scene, Batch], dict[str, Array]]
 
 
+class SetMetric(NamedTuple):
+  """Scores that are no mean over examples, such as average precision.
+
+  Attributes:
+    observe: (scene, batch) -> tree of arrays [B, ...], what there is to know of each example; runs
+      under `jit`.
+    summarise: that tree over all N examples in order, numpy arrays [N, ...] -> {name: score}.
+  """
+
+  observe: Callable[[Scene, Batch], Any]
+  summarise: Callable[[Any], Mapping[str, float]]
+
+
 class Evaluator:
   """Compiles a model's scores once and applies them to any number of batches.
 
@@ -25,56 +38,71 @@ class Evaluator:
 
   Args:
     task: the model.
-    metrics: each (scene, batch) -> {name: values [B]}.
+    metrics: each (scene, batch) -> {name: values [B]}, whose means are taken, or a SetMetric.
     devices: where to compute.
     seed: of the draws.
     sample: draw latents, as the published evaluations do; False takes their means.
   """
 
   def __init__(
-    self, task: Task, metrics: Iterable[Metric], devices: Devices, seed: int, sample: bool = True
+    self,
+    task: Task,
+    metrics: Iterable[Metric | SetMetric],
+    devices: Devices,
+    seed: int,
+    sample: bool = True,
   ):
     metrics = tuple(metrics)
+    means = [metric for metric in metrics if not isinstance(metric, SetMetric)]
+    sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
 
     def one(params, model_state, example, rng):
       batch = as_float({name: value[None] for name, value in example.items()})
       terms = task.terms(params, model_state, batch, rng, sample)
       scene = task.scene(params, model_state, batch, rng, sample)
-      scores = {**terms, "elbo": sum(terms.values())}
-      for metric in metrics:
+      scores = {**terms, "elbo": sum(terms.values())} if terms else {}
+      for metric in means:
         scores |= metric(scene, batch)
-      return {name: value[0] for name, value in scores.items()}
+      observed = [metric.observe(scene, batch) for metric in sets]
+      return jax.tree.map(lambda value: value[0], (scores, observed))
 
     def scores(params, model_state, batch):
       key = jax.random.key(seed)
       keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
       return jax.vmap(one, (None, None, 0, 0))(params, model_state, batch, keys)
 
-    self._devices = devices
+    self._devices, self._sets = devices, sets
     self._scores = jax.jit(scores, out_shardings=devices.sharded)
 
   def __call__(
     self, params: Params, model_state: ModelState, batches: Iterable[Mapping[str, np.ndarray]]
   ) -> dict[str, float]:
-    """Mean of every score over the valid examples of the batches.
+    """The scores over the valid examples of the batches.
 
     Raises:
       InputError: a score is not a number for some example; names it.
     """
-    values: dict[str, list[np.ndarray]] = {}
+    parts = []
     for batch in batches:
-      scores = self._scores(params, model_state, self._devices.put(batch))
+      found = self._scores(params, model_state, self._devices.put(batch))
       kept = gather({"valid": batch["valid"], "index": batch["index"]})
-      for name, value in gather(_local(scores)).items():
-        value = value[kept["valid"]].astype(np.float64)
-        if np.isnan(value).any():
-          index = kept["index"][kept["valid"]][np.isnan(value)][0]
-          raise InputError(
-            f"{name} is not a number for example {index}: its labels exceed what the dataset "
-            "declares, or the model's output is not finite"
-          )
-        values.setdefault(name, []).append(value)
-    return {name: float(np.concatenate(parts).mean()) for name, parts in values.items()}
+      found = jax.tree.map(lambda rows, k=kept: rows[k["valid"]], gather(_local(found)))
+      _check_numbers(found[0], kept["index"][kept["valid"]])
+      parts.append(found)
+    values, observed = jax.tree.map(lambda *rows: np.concatenate(rows), *parts)
+    scores = {name: float(v.mean(dtype=np.float64)) for name, v in values.items()}
+    for metric, seen in zip(self._sets, observed, strict=True):
+      scores |= metric.summarise(seen)
+    return scores
+
+
+def _check_numbers(values: Mapping[str, np.ndarray], indices: np.ndarray):
+  for name, value in values.items():
+    if np.isnan(value).any():
+      raise InputError(
+        f"{name} is not a number for example {indices[np.isnan(value)][0]}: its labels exceed what "
+        "the dataset declares, or the model's output is not finite"
+      )
 
 
 def _local(tree: Any) -> Any:

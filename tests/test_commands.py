@@ -88,7 +88,7 @@ BAD = {
   "separate data": (
     VISUALISE,
     ["--workdir={run}", "--what=data", "--separate"],
-    ["--separate is for --what reconstruction and samples, not data"],
+    ["--separate is for other kinds than --what data, traversal, video"],
   ),
   "unknown picture": (VISUALISE, ["--workdir={run}", "--what=latents"], ["latents", "traversal"]),
   "no run": (EVALUATE, ["--workdir={folder}"], ["{folder} is not a workdir"]),

@@ -8,10 +8,10 @@ import pytest
 from tests import conftest
 
 NAMES = {
-  1: ("toy/jit", "toy/quiet", "normalised/jit", "genesis/jit", "evaluation/5"),
+  1: ("toy/jit", "toy/quiet", "carrying/jit", "normalised/jit", "genesis/jit", "evaluation/5"),
   8: (
     *("toy/jit", "toy/pmap", "normalised/jit", "normalised/pmap"),
-    *("genesis/jit", "genesis/pmap", "evaluation/16"),
+    *("carrying/jit", "carrying/pmap", "genesis/jit", "genesis/pmap", "evaluation/16"),
   ),
 }
 
@@ -53,6 +53,8 @@ def is_gradient(path):
   [
     ("toy/jit", "toy/jit"),
     ("toy/pmap", "toy/quiet"),
+    ("carrying/jit", "carrying/jit"),
+    ("carrying/pmap", "carrying/jit"),
     ("normalised/jit", "normalised/jit"),  # batch statistics
     ("normalised/pmap", "normalised/jit"),
     ("genesis/jit", "genesis/jit"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.evaluation import Evaluator
+from objectcentric_jax.evaluation import Evaluator, SetMetric
 from objectcentric_jax.input.generated import generated
 from objectcentric_jax.input.pipeline import evaluation_batches
 from objectcentric_jax.scene import Scene
@@ -84,3 +84,20 @@ def test_what_is_not_a_number_is_named_with_its_example():
   with pytest.raises(InputError, match=f"^objects is not a number for example {first}: ") as caught:
     evaluate(16, 0, [objects])
   assert "\n" not in str(caught.value)
+
+
+def test_scores_of_sets_see_every_example_once_and_in_order():
+  """Whatever the batches, and although the last one is filled up."""
+
+  def observe(scene, batch):
+    return {"number": batch["index"], "colours": (batch["image"][:, 0, 0], scene.image[:, 0, 0])}
+
+  def summarise(seen):
+    assert seen["number"].tolist() == list(range(37))
+    np.testing.assert_allclose(seen["colours"][0], COLOURS[:37, 0, 0], rtol=1e-6)
+    return {"median": float(np.median(seen["number"])), "shade": float(seen["colours"][1].min())}
+
+  for batch_size in (5, 37):
+    scores = evaluate(batch_size, 37, (distance, SetMetric(observe, summarise)))
+    assert (scores["median"], scores["shade"]) == (18.0, 0.25)
+    assert scores["distance"] == evaluate(5, 37)["distance"]

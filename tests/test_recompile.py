@@ -77,8 +77,8 @@ def test_one_compilation_after_resuming(tmp_path, compiled, parallel):
 def test_one_compilation_of_several_trainings_of_a_kind(tmp_path, compiled):
   config, task, devices = toy.config(steps=3), toy.task(), Devices()
   updates = make_updates(config["train"]["updates"], list(task.losses))
-  step = compile_train_step(task, config, devices)
   state = jax.jit(lambda key: init_state(task, updates, key, toy.batch()))(jax.random.key(0))
+  step = compile_train_step(task, config, devices, state)
   compiled.clear()
   ends = [
     fit(task, toy.batches(), config, workdir, devices=devices, state=state, train_step=step)

@@ -1,7 +1,7 @@
 """Batches from examples: shuffled for training, in order and padded for evaluation."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import grain
@@ -14,6 +14,8 @@ from objectcentric_jax.input.arrays import (
   Examples,
   SelectedExamples,
 )
+from objectcentric_jax.input.chunks import chunk as chunk_of
+from objectcentric_jax.input.chunks import chunks_in
 from objectcentric_jax.input.order import ShuffledEpochs, draws
 
 Batch = dict[str, np.ndarray]
@@ -27,6 +29,7 @@ def train_batches(
   processes: int = 1,
   workers: int = 0,
   threads: int = 2,
+  chunk: int = 0,
 ) -> grain.DatasetIterator:
   """Endless batches, reshuffled every epoch; position by `get_state` and `set_state`.
 
@@ -41,9 +44,12 @@ def train_batches(
     process: this process's number, out of `processes`.
     workers: processes that read; examples in memory need none.
     threads: that read when there are no workers.
+    chunk: frames of a batch, where consecutive batches are consecutive chunks of the same clips
+      (see `objectcentric_jax.input.chunks`); 0 for whole examples.
 
   Raises:
-    InputError: the batch does not divide among the processes or is larger than the split.
+    InputError: the batch does not divide among the processes or is larger than the split, or clips
+      are no whole number of chunks.
   """
   if batch_size < 1 or batch_size % processes:
     raise InputError(
@@ -67,11 +73,35 @@ def train_batches(
     indices = order(places)
     return examples.read(indices, draws(seed, places) if examples.random else None)
 
+  if chunk:
+    read = _InChunks(read, examples, chunk)
   numbers = grain.MapDataset.range(sys.maxsize // batch_size)
   batches = numbers.map(read).to_iter_dataset(options)
   if workers and not in_memory:
     batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
   return iter(batches)
+
+
+class _InChunks:
+  """Reads batches of clips chunk by chunk; the last clips are kept for the chunks to come."""
+
+  def __init__(self, read: Callable[[int], Batch], examples: Examples, length: int):
+    first = examples.read(np.zeros(1, int))
+    if "video" not in first:
+      raise InputError(f"config.data.chunk is {length}, but config.data.fields has no video")
+    self._read, self._length = read, length
+    self._per_clip = chunks_in(first["video"].shape[1], length)
+    self._last: tuple[int, Batch] | None = None
+
+  def __call__(self, number: int) -> Batch:
+    clip, part = divmod(number, self._per_clip)
+    last = self._last  # other threads may replace it
+    if last is None or last[0] != clip:
+      self._last = last = (clip, self._read(clip))
+    return chunk_of(last[1], part, self._length)
+
+  def __getstate__(self):
+    return {**self.__dict__, "_last": None}
 
 
 def _in_memory(examples: Examples) -> bool:

@@ -1,13 +1,14 @@
 """Pictures of scenes: what a model made of an image, taken apart, as arrays and as figures."""
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.plots.grid import enlarge, grid
+from objectcentric_jax.plots.grid import below, enlarge, grid
 from objectcentric_jax.scene import Scene
 
 # The colours of the figures in Engelcke et al. (2020, 2021).
@@ -160,16 +161,25 @@ def component_figure(pictures: ScenePictures, index: int) -> np.ndarray:
   return np.concatenate([grid(*whole, [""]), grid(*parts, titles)], axis=1)
 
 
+def panel_figure(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+  """Named rows of pictures [N, H, W, 1 or 3] uint8, those of one size in one grid: [h, w, 3]."""
+  rows = {name: np.broadcast_to(p, (*p.shape[:3], 3)) for name, p in rows.items()}
+  groups = itertools.groupby(rows, key=lambda name: rows[name].shape[1:3])
+  named = [list(names) for _, names in groups]
+  return below([grid([list(rows[name]) for name in names], names) for names in named])
+
+
 def separate_pictures(pictures: ScenePictures, index: int) -> dict[str, np.ndarray]:
   """Every picture of one scene by a name fit for a file, such as "segments-attention", "mask-3".
 
   Enlarged like the cells of a figure, [h, w, 3] uint8; components count from 1.
   """
-  single = {_file_name(name): stack[index] for name, stack in pictures.whole.items()}
+  single = {file_name(name): stack[index] for name, stack in pictures.whole.items()}
   for name, stack in pictures.parts.items():
-    single |= {f"{_file_name(name)}-{k + 1}": part for k, part in enumerate(stack[index])}
+    single |= {f"{file_name(name)}-{k + 1}": part for k, part in enumerate(stack[index])}
   return {name: enlarge(picture) for name, picture in single.items()}
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
+  """The name as part of a file's name."""
   return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -4,6 +4,7 @@ Written by orbax: asynchronous, and atomic, so that a run killed while writing r
 before. Workdir layout: `config.json`, `checkpoints/<step>`, `best/<step>`.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from objectcentric_jax.errors import InputError
+from objectcentric_jax.training.devices import CARRY, is_carry
 from objectcentric_jax.training.state import TrainState
 
 CONFIG = "config.json"
@@ -124,35 +126,64 @@ def restore_model(workdir: Path, like: Mapping[str, Any], best: bool = False) ->
     InputError: there is no checkpoint, or it belongs to another model; lists the names on either
       side.
   """
-  folder = _absolute(workdir) / (BEST if best else LAST)
+  with _opened(workdir, best) as (manager, step):
+    _check_names(_folder(workdir, best) / str(step), like)
+    return _restore_partly(manager, step, like), step
+
+
+def restore_parts(workdir: Path, best: bool = False) -> Any:
+  """Parameters and model state of a run of any model, as {"params": ..., "model_state": ...}.
+
+  Raises:
+    InputError: there is no checkpoint.
+  """
+  with _opened(workdir, best) as (manager, step):
+    stored = _stored(_folder(workdir, best) / str(step))
+    like = {
+      name: jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), stored[name])
+      for name in ("params", "model_state")
+    }
+    return _restore_partly(manager, step, like)
+
+
+def _folder(workdir: Path, best: bool) -> Path:
+  return _absolute(workdir) / (BEST if best else LAST)
+
+
+@contextlib.contextmanager
+def _opened(workdir: Path, best: bool):
+  """The manager of a run's checkpoints and the step of the chosen one."""
+  folder = _folder(workdir, best)
   if not folder.is_dir():
     raise InputError(f"{folder} does not exist: nothing was trained or imported in this workdir")
   with ocp.CheckpointManager(folder) as manager:
     step = manager.latest_step()
     if step is None:
       raise InputError(f"{folder} holds no finished checkpoint")
-    _check_names(folder / str(step), like)
-    restored = manager.restore(
-      step,
-      args=ocp.args.Composite(
-        state=ocp.args.PyTreeRestore(
-          like,
-          restore_args=ocp.checkpoint_utils.construct_restore_args(like),
-          partial_restore=True,
-        )
-      ),
-    )
-  return restored["state"], step
+    yield manager, step
+
+
+def _restore_partly(manager: ocp.CheckpointManager, step: int, like: Any) -> Any:
+  arguments = ocp.checkpoint_utils.construct_restore_args(like)
+  restore = ocp.args.PyTreeRestore(like, restore_args=arguments, partial_restore=True)
+  return manager.restore(step, args=ocp.args.Composite(state=restore))["state"]
+
+
+def _stored(folder: Path) -> Mapping[str, Any]:
+  """What a checkpoint says of its state: a tree with shapes and types."""
+  return ocp.PyTreeCheckpointHandler().metadata(folder / "state").tree
 
 
 def _check_names(folder: Path, like: Mapping[str, Any]):
-  stored = ocp.PyTreeCheckpointHandler().metadata(folder / "state").tree
+  stored = _stored(folder)
+  carried = CARRY in like["model_state"]  # a model for use does without
 
   def leaves(tree):
     flat = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {
       "/".join(str(getattr(k, "key", getattr(k, "name", k))) for k in path): tuple(leaf.shape)
       for path, leaf in flat
+      if carried or not is_carry(path)
     }
 
   found = leaves({name: stored.get(name) for name in like})

@@ -1,9 +1,11 @@
 """Data parallelism: one global-batch step over every device of every process.
 
-Parameters are replicated and batches are sharded over the one mesh axis `data`; the step is written
-for the global batch, so its result does not depend on the number of devices.
+Parameters are replicated and batches are sharded over the one mesh axis `data`, as is what a model
+carries from batch to batch (`model_state["carry"]`, whose arrays start with the batch axis); the
+step is written for the global batch, so its result does not depend on the number of devices.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from objectcentric_jax.errors import InputError
 
 AXIS = "data"
 PARALLEL = ("jit", "pmap")
+CARRY = "carry"  # part of the model state with a row for each example of the batch
 
 
 class Devices:
@@ -44,41 +47,67 @@ class Devices:
 
   def put(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
     """This process's rows of a batch as part of the global batch."""
-    return {
-      name: jax.make_array_from_process_local_data(self.sharded, np.asarray(value))
-      for name, value in batch.items()
-    }
+    return {name: self._put(value) for name, value in batch.items()}
 
-  def replicate(self, function: Callable, *arguments: Any) -> Any:
-    """Runs `function(*arguments)` compiled, with its result replicated on all devices."""
-    return jax.jit(function, out_shardings=self.replicated)(*arguments)
+  def _put(self, rows: np.ndarray) -> jax.Array:
+    return jax.make_array_from_process_local_data(self.sharded, np.asarray(rows))
 
-  def compile_step(self, step: Callable, parallel: str) -> Callable:
+  def placement(self, tree: Any) -> Any:
+    """Where the leaves of a tree live: a carry sharded, all else replicated."""
+    return jax.tree_util.tree_map_with_path(
+      lambda path, _: self.sharded if is_carry(path) else self.replicated, tree
+    )
+
+  def place(self, function: Callable, *arguments: Any) -> Any:
+    """Runs `function(*arguments)` compiled, with its result placed by `placement`."""
+    shardings = self.placement(jax.eval_shape(function, *arguments))
+    return jax.jit(function, out_shardings=shardings)(*arguments)
+
+  def compile_step(self, step: Callable, parallel: str, state: Any) -> Callable:
     """Compiles (state, batch) -> (state, report), reusing the memory of the state.
 
     "jit" takes a step over the global batch; "pmap" a step over one device's share that averages
-    over the axis AXIS.
+    over the axis AXIS. `state` gives the structure of states.
     """
     if parallel == "jit":
+      placement = self.placement(state)
       return jax.jit(
         step,
-        in_shardings=(self.replicated, self.sharded),
-        out_shardings=(self.replicated, self.replicated),
+        in_shardings=(placement, self.sharded),
+        out_shardings=(placement, self.replicated),
         donate_argnums=0,
       )
-    mapped = jax.pmap(step, AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=0)
+    carried = jax.tree_util.tree_map_with_path(lambda path, _: is_carry(path), state)
+    axes = jax.tree.map(lambda is_carried: 0 if is_carried else None, carried)
+    mapped = jax.pmap(step, AXIS, in_axes=(axes, 0), out_axes=(axes, None), donate_argnums=0)
 
-    def split(batch):
-      local = len(jax.local_devices())
-      return {
-        name: np.reshape(
-          np.concatenate([shard.data for shard in ordered_shards(value)]),
-          (local, -1, *value.shape[1:]),
-        )
-        for name, value in batch.items()
-      }
+    def split(value):
+      rows = np.concatenate([shard.data for shard in ordered_shards(value)])
+      return rows.reshape(len(jax.local_devices()), -1, *value.shape[1:])
 
-    return lambda state, batch: mapped(state, split(batch))
+    def joined(value):
+      rows = np.concatenate([shard.data for shard in ordered_shards(value)])
+      return self._put(rows.reshape(-1, *value.shape[2:]))
+
+    def where_carried(function, tree):
+      return jax.tree.map(lambda c, x: function(x) if c else x, carried, tree)
+
+    def mapped_step(state, batch):
+      state, report = mapped(where_carried(split, state), jax.tree.map(split, batch))
+      return where_carried(joined, state), report
+
+    return mapped_step
+
+
+def is_carry(path: Any) -> bool:
+  """Whether a key path of jax, in a state or a model, leads into `model_state["carry"]`."""
+  names = [getattr(key, "key", getattr(key, "name", None)) for key in path]
+  return any(pair == ("model_state", CARRY) for pair in itertools.pairwise(names))
+
+
+def without_carry(model_state: Mapping[str, Any]) -> dict[str, Any]:
+  """What of a model state is the model's and not that of one batch."""
+  return {name: value for name, value in model_state.items() if name != CARRY}
 
 
 def ordered_shards(value: jax.Array) -> list:

@@ -14,6 +14,7 @@ from objectcentric_jax.training.checkpoints import Checkpoints, write_config
 from objectcentric_jax.training.devices import AXIS, Devices, check_parallel
 from objectcentric_jax.training.diagnostics import Diagnostics
 from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.phases import start_from
 from objectcentric_jax.training.reports import Progress, make_writer, read_metrics
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import TrainState, init_state
@@ -24,18 +25,19 @@ Scores = Mapping[str, float]
 CompiledStep = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
 
 
-def compile_train_step(task: Task, config: Mapping[str, Any], devices: Devices) -> CompiledStep:
-  """The step of `config.train` for a task, to be compiled when it first runs.
+def compile_train_step(
+  task: Task, config: Mapping[str, Any], devices: Devices, state: TrainState
+) -> CompiledStep:
+  """The step of `config.train` for a task and states like this one; compiled when it first runs.
 
   Raises:
     InputError: the config names a loss, optimiser or constant that is not there.
   """
   train = config["train"]
-  check_parallel(train["parallel"])
   updates = make_updates(train["updates"], list(task.losses))
   axis_name = AXIS if train["parallel"] == "pmap" else None
   step = make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
-  return devices.compile_step(step, train["parallel"])
+  return devices.compile_step(step, train["parallel"], state)
 
 
 def fit(
@@ -58,7 +60,8 @@ def fit(
     config: the resolved config; `config.train` is used here.
     workdir: where checkpoints and reports go.
     devices: where to compute.
-    state: what to start from in a fresh workdir; initialised from `config.seed` when None.
+    state: what to start from in a fresh workdir; when None it is initialised from `config.seed`
+      and takes the parts that `config.train.start_from` names.
     evaluate: gives scores of a state, every `config.train.evaluate_every` steps and at the end.
     stop: ends the training early.
     train_step: of `compile_train_step` for this task and config; for several trainings of one
@@ -73,23 +76,24 @@ def fit(
   """
   train, batch_size = config["train"], config["data"]["batch_size"]
   devices.check_batch("config.data.batch_size", batch_size)
+  check_parallel(train["parallel"])
   _check_positive("config.train", train, ("steps", "report_every", "checkpoint_every"))
   is_main = jax.process_index() == 0
-
-  train_step = train_step or compile_train_step(task, config, devices)
+  updates = make_updates(train["updates"], list(task.losses))
   if is_main:
     write_config(workdir, config)
 
   # The state: from the workdir, else as given, else fresh.
   start = batches.get_state()
-  example = jax.tree.map(lambda x: x[:1], next(batches))
+  example = devices.put(next(batches))
   batches.set_state(start)
-  if state is None:
+  initialised = state is None
+  if initialised:
     key = jax.random.key(config["seed"])
-    updates = make_updates(train["updates"], list(task.losses))
-    state = devices.replicate(lambda k: init_state(task, updates, k, as_float(example)), key)
+    state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, example)
   else:
-    state = devices.replicate(_same, state)  # a copy, since the steps reuse its memory
+    state = devices.place(_same, state)  # a copy, since the steps reuse its memory
+  train_step = train_step or compile_train_step(task, config, devices, state)
   checkpoints = Checkpoints(workdir, config, config["eval"]["best"], train["keep_checkpoints"])
   restored = checkpoints.restore(state)
   finished = False
@@ -98,6 +102,8 @@ def fit(
     finished = notes["finished"]
     if notes["iterator"] is not None:  # an imported checkpoint has none
       batches.set_state(notes["iterator"])
+  elif initialised:
+    state = start_from(state, train["start_from"])
   first = int(state.step)
   if is_main and restored is not None:
     print(f"resuming from step {first} of {workdir}", flush=True)

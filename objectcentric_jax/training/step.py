@@ -10,6 +10,7 @@ import optax
 from jax import lax
 
 from objectcentric_jax.batch import as_float
+from objectcentric_jax.training.devices import CARRY
 from objectcentric_jax.training.optimizers import Update
 from objectcentric_jax.training.schedules import Schedule
 from objectcentric_jax.training.state import TrainState
@@ -37,8 +38,8 @@ def make_train_step(
   name, and for every update its loss and the norms of the gradients it applies. With several losses
   their names are prefixed.
 
-  With `axis_name` the step runs on one device's share of the batch under `pmap`: gradients, model
-  state and report are averaged over that axis.
+  With `axis_name` the step runs on one device's share of the batch under `pmap`: gradients, report
+  and model state, but for what is carried for each example, are averaged over that axis.
   """
 
   def average(tree: Any) -> Any:
@@ -61,7 +62,9 @@ def make_train_step(
       (loss, (model_state, terms)), gradients = differentiate(
         params, model_state, batch, now, jax.random.fold_in(rng, i)
       )
+      carry = {name: model_state[name] for name in (CARRY,) if name in model_state}
       loss, model_state, terms, gradients = average((loss, model_state, terms, gradients))
+      model_state = {**model_state, **carry}
       gradients = update.applied(gradients)
       deltas, optimizer = update.transformation.update(gradients, optimizer, params)
       params = optax.apply_updates(params, deltas)

@@ -38,6 +38,16 @@ class LossFn(Protocol):
 class Task(Protocol):
   """What the train step, the evaluator and the pictures need of a model. Holds no state.
 
+  A task may also offer, where its model has more to say than others:
+
+    metrics: tuple of scores of its own, as `objectcentric_jax.evaluation.Evaluator` takes them.
+    panels: pictures of its own by name, each (params, model_state, batch, rng) -> {row: pictures
+      [B, H, W, C] or [B, T or K, H, W, C] in [0, 1]}, which `experiments.visualise` draws.
+
+  What a model carries from one batch to the next is `model_state["carry"]`: a tree of arrays that
+  start with the batch axis. `init` makes it for the batch it is given; it must be begun anew in
+  the rows where `batch["time"]` is 0. `scene` and `terms` are of whole clips and do without it.
+
   A module named by `config.task` offers `make_task(model_config, axis_name=None)`; `axis_name` is
   the device axis over which batch statistics must be averaged when the step runs under `pmap`.
   """

@@ -14,13 +14,14 @@ import numpy as np
 
 from configs.genesis_v2 import multi_dsprites
 from experiments import build
+from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.generated import generated
 from objectcentric_jax.training.devices import AXIS, Devices
 from objectcentric_jax.training.optimizers import make_updates
 from objectcentric_jax.training.schedules import make_schedules
 from objectcentric_jax.training.state import state_from
 from objectcentric_jax.training.step import make_train_step
-from tests.training import normalised, toy
+from tests.training import carrying, normalised, toy
 
 BATCH, STEPS = 8, 3
 # The velocity after one step is the gradient. Not Adam: it turns rounding into full-size steps
@@ -77,9 +78,9 @@ def steps(task, loss, batches, parallel):
   updates = make_updates([SGD[0] | {"loss": loss}], list(task.losses))
   axis_name = AXIS if parallel == "pmap" else None
   step = make_train_step(task, updates, make_schedules({"beta": 0.5}), axis_name)
-  compiled = devices.compile_step(step, parallel)
   model = start(task, batches[0])
-  state = devices.replicate(lambda *m: state_from(*m, updates, jax.random.key(1)), *model)
+  state = devices.place(lambda *m: state_from(*m, updates, jax.random.key(1)), *model)
+  compiled = devices.compile_step(step, parallel, state)
   results = {}
   for i, batch in enumerate(batches):
     state, results[f"report{i}"] = compiled(state, devices.put(batch))
@@ -122,10 +123,20 @@ def evaluation(batch_size):
   return build.score(evaluator, config, examples, *model)
 
 
+def carrying_steps(parallel):
+  """Three chunks of two frames, the last of them of new clips."""
+  made = generated(toy.SIDE, 2, "train", names=("video",), frames=4).read(np.arange(BATCH))
+  clips = {"video": made["video"] / 255.0}
+  batches = [chunk(clips, number, 2) for number in (0, 1, 0)]
+  return steps(carrying.CarryingTask(), "error", batches, parallel)
+
+
 RESULTS = {
   "toy/jit": lambda: steps(toy.task("jit", 1.0), "error", toy_batches(), "jit"),
   "toy/pmap": lambda: steps(toy.task("pmap", 0.0), "error", toy_batches(), "pmap"),
   "toy/quiet": lambda: steps(toy.task("jit", 0.0), "error", toy_batches(), "jit"),
+  "carrying/jit": lambda: carrying_steps("jit"),
+  "carrying/pmap": lambda: carrying_steps("pmap"),
   "normalised/jit": lambda: steps(normalised.task("jit"), "elbo", toy_batches(), "jit"),
   "normalised/pmap": lambda: steps(normalised.task("pmap"), "elbo", toy_batches(), "pmap"),
   "genesis/jit": lambda: genesis("jit"),

@@ -29,7 +29,7 @@ def make_state(step: int, scale: float = 1.0, size: int = 3) -> TrainState:
     optimizers = (optax.adam(1.0).init(params), optax.sgd(1.0, 0.9).init(params))
     return TrainState(jnp.int32(step), params, model_state, optimizers, jax.random.key(3))
 
-  return Devices().replicate(make, jax.random.key(step))
+  return Devices().place(make, jax.random.key(step))
 
 
 @pytest.fixture

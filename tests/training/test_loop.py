@@ -188,7 +188,7 @@ def test_a_number_that_is_not_one_stops_the_run(tmp_path, report_every):
   assert max(checkpoints(tmp_path)) == 6
   updates = make_updates(toy.config()["train"]["updates"], ["error"])
   example = {"image": jnp.zeros((1, toy.SIDE, toy.SIDE, 3))}
-  like = Devices().replicate(
+  like = Devices().place(
     lambda key: init_state(toy.task(), updates, key, example), jax.random.key(0)
   )
   like = {"params": like.params, "model_state": like.model_state}

@@ -29,8 +29,8 @@ def prepared(updates, schedules=None, parallel="jit", noise=0.0):
   step = make_train_step(task, updates, make_schedules(schedules or {}), axis_name)
   batch = toy.batch()
   example = {"image": jnp.asarray(batch["image"][:1], jnp.float32)}
-  state = devices.replicate(lambda key: init_state(task, updates, key, example), jax.random.key(0))
-  return devices.compile_step(step, parallel), state, devices.put(batch)
+  state = devices.place(lambda key: init_state(task, updates, key, example), jax.random.key(0))
+  return devices.compile_step(step, parallel, state), state, devices.put(batch)
 
 
 def test_two_updates_take_turns_on_their_own_parameters():

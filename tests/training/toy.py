@@ -74,6 +74,7 @@ def config(**train):
     "evaluate_every": 0,
     "tensorboard": False,
     "headline": ["reconstruction"],
+    "start_from": [],
   }
   unknown = set(train) - set(settings)
   assert not unknown, unknown
