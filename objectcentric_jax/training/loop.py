@@ -1,7 +1,7 @@
 """The training loop, in the order a run happens."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from objectcentric_jax.input.prefetch import Prefetch
 from objectcentric_jax.training.checkpoints import Checkpoints, write_config
 from objectcentric_jax.training.devices import AXIS, Devices, check_parallel
 from objectcentric_jax.training.diagnostics import Diagnostics
-from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.optimizers import Update, make_updates
 from objectcentric_jax.training.phases import start_from
 from objectcentric_jax.training.reports import Progress, make_writer, read_metrics
 from objectcentric_jax.training.schedules import make_schedules
@@ -33,11 +33,9 @@ def compile_train_step(
   Raises:
     InputError: the config names a loss, optimiser or constant that is not there.
   """
-  train = config["train"]
-  updates = make_updates(train["updates"], list(task.losses))
-  axis_name = AXIS if train["parallel"] == "pmap" else None
-  step = make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
-  return devices.compile_step(step, train["parallel"], state)
+  updates = make_updates(config["train"]["updates"], list(task.losses))
+  step = _step(task, updates, config["train"])
+  return devices.compile_step(step, config["train"]["parallel"], state)
 
 
 def fit(
@@ -80,6 +78,7 @@ def fit(
   _check_positive("config.train", train, ("steps", "report_every", "checkpoint_every"))
   is_main = jax.process_index() == 0
   updates = make_updates(train["updates"], list(task.losses))
+  step_function = _step(task, updates, train)
   if is_main:
     write_config(workdir, config)
 
@@ -93,7 +92,7 @@ def fit(
     state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, example)
   else:
     state = devices.place(_same, state)  # a copy, since the steps reuse its memory
-  train_step = train_step or compile_train_step(task, config, devices, state)
+  train_step = train_step or devices.compile_step(step_function, train["parallel"], state)
   checkpoints = Checkpoints(workdir, config, config["eval"]["best"], train["keep_checkpoints"])
   restored = checkpoints.restore(state)
   finished = False
@@ -157,6 +156,11 @@ def fit(
     if writer is not None:
       writer.close()
   return state
+
+
+def _step(task: Task, updates: Sequence[Update], train: Mapping[str, Any]) -> Callable:
+  axis_name = AXIS if train["parallel"] == "pmap" else None
+  return make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
 
 
 def _same(state: TrainState) -> TrainState:
