@@ -12,7 +12,10 @@ from configs.object_pursuit import _base
 def get_config() -> ml_collections.ConfigDict:
   """The constants that all published data sets share."""
   config = _base.get_config()
+  config.model.kind = "coefficients"  # and "base", as the inner trainings need
   config.model.balanced = True
+  config.model.known = 16  # room for known objects; more than that are one more compilation
+  config.data.fields = ("image", "segmentation")
   config.data.batch_size = 16
   config.train.steps = 10**6  # of one inner training at most; its epochs end it before
   config.train.checkpoint_every = 10  # epochs of an inner training
