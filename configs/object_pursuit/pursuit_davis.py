@@ -1,12 +1,11 @@
 """x."""
 
-from configs import sections, variants
+from configs import variants
 from configs.object_pursuit import _pursuit
 
 
 def get_config(variant: str = ""):
-  config = sections.base()
-  _pursuit.pursuit(config)
+  config = _pursuit.get_config()
   _pursuit.patient(config)
   return variants.apply(config, variant, published=published)
 

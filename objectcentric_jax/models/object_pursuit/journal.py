@@ -25,7 +25,8 @@ def to_line(decision: Decision) -> str:
 def from_line(line: str) -> Decision:
   """The decision of a line; ValueError or TypeError where it is none."""
   found = json.loads(line)
-  found["similarities"] = {int(k): score for k, score in found["similarities"].items()}
+  for name in ("similarities", "retained"):
+    found[name] = {int(number): score for number, score in found[name].items()}
   found["coefficients"] = tuple(found["coefficients"])
   return Decision(**found)
 
@@ -46,7 +47,7 @@ def sentences(decision: Decision, threshold: float, names: Mapping[int, str]) ->
   again = f", visit {decision.visit + 1}" if decision.visit else ""
   head = f"Arrival {decision.round}: {decision.name}{again}."
   if decision.outcome == UNUSABLE:
-    return f"{head} It has too few views to learn from: passed over."
+    return f"{head} It has too few views to learn from and is passed over."
   return " ".join([head, *_steps(decision, threshold, names)])
 
 
@@ -62,7 +63,11 @@ def _steps(d: Decision, threshold: float, names: Mapping[int, str]) -> list[str]
   if CHECK in d.scores:
     reached = _against(d.scores[CHECK], threshold)
     said.append(f"As a combination of the old bases it now reaches {reached}.")
-  return [*said, _end(d)]
+  said.append(_end(d))
+  if d.retained:
+    scores = ", ".join(f"object {n} {score:.3f}" for n, score in d.retained.items())
+    said.append(f"What is known scores now: {scores}.")
+  return said
 
 
 def _recognition(d: Decision, threshold: float, names: Mapping[int, str]) -> str:
@@ -70,9 +75,10 @@ def _recognition(d: Decision, threshold: float, names: Mapping[int, str]) -> str
     return "No object is known that it could be."
   score, name = d.similarities[d.nearest], names.get(d.nearest, "")
   side = "above" if score > threshold else "not above"
+  known = len(d.similarities)
   return (
-    f"Of {len(d.similarities)} known objects, object {d.nearest} ({name}) segments it best: "
-    f"{score:.3f}, {side} {threshold:g}."
+    f"Of {known} known object{'s' if known != 1 else ''}, object {d.nearest} ({name}) segments it "
+    f"best: {score:.3f}, {side} {threshold:g}."
   )
 
 
@@ -81,12 +87,13 @@ def _against(score: float, threshold: float) -> str:
 
 
 def _end(d: Decision) -> str:
+  bases = f"{d.bases} base{'s' if d.bases != 1 else ''}"
   if d.outcome == RECOGNISED:
     return f"Recognised as object {d.object}; nothing is learned."
   if d.outcome == EXPRESSED:
-    return f"Object {d.object}, expressed by {d.bases} bases; no new base."
+    return f"Object {d.object}, expressed by {bases}; no new base."
   if d.outcome == REDUNDANT:
-    return f"Object {d.object}; its own latent is redundant, still {d.bases} bases."
+    return f"Object {d.object}; its own latent is redundant, still {bases}."
   if d.outcome == NEW_BASE:
-    return f"Object {d.object} and base {d.base}, now {d.bases} bases."
+    return f"Object {d.object} and base {d.base}, now {bases}."
   return "Unqualified: it is given up, and the networks are as before."

@@ -129,6 +129,13 @@ def grown(memory: Memory, capacity: int, objects: int = 0) -> Memory:
   )
 
 
+def without_known(memory: Memory) -> Memory:
+  """The bases alone, for trainings without the memory term."""
+  return memory.replace(
+    latents=memory.latents[:0], generated={}, known=jnp.zeros_like(memory.known)
+  )
+
+
 def initial_coefficients(memory: Memory) -> Array:
   """Where the fit of an object over n bases starts, 1 / sqrt(n) each: [N], zeros from n on."""
   count = jnp.maximum(memory.count, 1).astype(memory.bases.dtype)

@@ -32,8 +32,8 @@ UNQUALIFIED = "unqualified"  # even a latent of its own does not reach the thres
 UNUSABLE = "unusable"  # too few views
 OUTCOMES = (RECOGNISED, EXPRESSED, NEW_BASE, REDUNDANT, UNQUALIFIED, UNUSABLE)
 
-# The inner trainings, in their order.
-EXPRESS, LEARN, CHECK = STAGES = ("express", "learn", "check")
+# The inner trainings, in their order; the last is not part of the pursuit itself.
+EXPRESS, LEARN, CHECK, SIMPLIFY = ("express", "learn", "check", "simplify")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,10 @@ class Trainings(Protocol):
     ...
 
   def express(self, knowledge: Knowledge, views: Any, stage: str) -> Fitted:
-    """The best combination of the bases, all networks as they are; `stage` is EXPRESS or CHECK."""
+    """The best combination of the bases, all networks as they are.
+
+    `stage` is EXPRESS, CHECK or SIMPLIFY.
+    """
     ...
 
   def learn(self, knowledge: Knowledge, views: Any) -> Fitted:
@@ -160,6 +163,8 @@ class Decision:
     object: number of the known object that it was taken for or has become; None where it is lost.
     base: number of the new base.
     bases: how many there are now.
+    retained: where the networks have changed, what every object that was learned scores now on the
+      views that were held out when it was, by its number.
   """
 
   round: int
@@ -173,6 +178,7 @@ class Decision:
   object: int | None = None
   base: int | None = None
   bases: int = 0
+  retained: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
   @property
   def nearest(self) -> int | None:
@@ -313,7 +319,8 @@ def remove_redundant(
       memory = remove_bases(knowledge.memory, others)
       if not int(memory.count):
         continue
-      fitted = trainings.express(dataclasses.replace(knowledge, memory=memory), views[base], CHECK)
+      without = dataclasses.replace(knowledge, memory=memory)
+      fitted = trainings.express(without, views[base], SIMPLIFY)
       reached[base] = fitted.score
       if fitted.score <= threshold:
         continue
