@@ -42,32 +42,41 @@ def start(config: ml_collections.ConfigDict, trainings: InnerTrainings) -> Knowl
   settings, knowledge = config.pursuit, nothing_known(config, trainings.task)
   params, model_state = (dict(knowledge.networks[name]) for name in ("params", "model_state"))
   if settings.hypernetwork:
-    found = _model(settings.hypernetwork, knowledge)["params"]
-    params["hypernetwork"] = _part(found, "hypernetwork", params, settings, "hypernetwork")
+    found = model_of(settings.hypernetwork, knowledge)["params"]
+    where = f"config.pursuit.hypernetwork {settings.hypernetwork!r}"
+    params["hypernetwork"] = part_of(found, "hypernetwork", params, where)
   if settings.backbone:
-    found = _model(settings.backbone, knowledge)
-    params["backbone"] = _part(found["params"], "backbone", params, settings, "backbone")
-    stored = found["model_state"]
-    model_state["batch_stats"] = _part(stored, "batch_stats", model_state, settings, "backbone")
+    found = model_of(settings.backbone, knowledge)
+    where, stored = f"config.pursuit.backbone {settings.backbone!r}", found["model_state"]
+    params["backbone"] = part_of(found["params"], "backbone", params, where)
+    model_state["batch_stats"] = part_of(stored, "batch_stats", model_state, where)
   networks = {"params": params, "model_state": model_state}
   knowledge = Knowledge(knowledge.memory, networks, backbone_fixed=bool(settings.backbone))
   if not settings.bases and not settings.objects:
     return knowledge
-  bases = _latents(settings.bases, "bases", knowledge) if settings.bases else ()
-  objects = _latents(settings.objects, "objects", knowledge) if settings.objects else None
+  bases, objects = (
+    latents_of(settings[field], f"config.pursuit.{field} {settings[field]!r}", field, knowledge)
+    if settings[field]
+    else None
+    for field in ("bases", "objects")
+  )
+  bases = () if bases is None else bases
   return give(knowledge, trainings, bases, objects)
 
 
-def _model(workdir: str, like: Knowledge) -> Mapping[str, Any]:
+def model_of(workdir: str, like: Knowledge) -> Mapping[str, Any]:
   """`params` and `model_state` of a training, an import or a pursuit."""
   if (Path(workdir) / KNOWLEDGE).is_dir():
     return _pursued(workdir, like).networks
   return restore_parts(Path(workdir))
 
 
-def _part(found: Mapping, name: str, like: Mapping, settings, field: str) -> Any:
-  """A part of a model, in the shapes that the config leads to."""
-  where = f"config.pursuit.{field} {settings[field]!r}"
+def part_of(found: Mapping, name: str, like: Mapping, where: str) -> Any:
+  """A part of a model, in the shapes that the config leads to; `where` it is from, for messages.
+
+  Raises:
+    InputError: it is not there, or has other shapes.
+  """
   if name not in like:
     raise InputError(f"{where}: config.model.generated leaves no {name} to be given")
   if name not in found:
@@ -90,9 +99,19 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
   return {path: tuple(leaf.shape) for path, leaf in zip(paths, leaves, strict=True)}
 
 
-def _latents(place: str, field: str, like: Knowledge) -> np.ndarray:
-  """Latents [n, D] of a joint training, a pursuit, or published files."""
-  path, where = Path(place), f"config.pursuit.{field} {place!r}"
+def latents_of(place: str, where: str, field: str, like: Knowledge) -> np.ndarray:
+  """Latents [n, D] of a joint training, a pursuit, or published files.
+
+  Args:
+    place: workdir, or file or folder of published latents.
+    where: what messages call it.
+    field: "bases", or "objects" for all that a pursuit knows.
+    like: knowledge of the same networks.
+
+  Raises:
+    InputError: there are none, or of another size.
+  """
+  path = Path(place)
   if not path.exists():
     raise InputError(f"{where} does not exist")
   if (path / KNOWLEDGE).is_dir():

@@ -74,3 +74,70 @@ def update_all(rate: Any, clip_value: float = 0.0) -> tuple[dict[str, Any], ...]
   (settings,) = update(("",), rate, clip_value)
   optimizer = next(iter(settings["groups"].values()))
   return ({**settings, "groups": {"": optimizer}},)
+
+
+def views(config: ml_collections.ConfigDict, name: str, crop: bool = True):
+  """The views of a set of objects as published: a random square, bicubic, soft edges of masks."""
+  config.data.name = name
+  steps = [dict(name="square_crop")] if crop else []
+  steps += [dict(name="object_masks", objects=1)]
+  steps += [dict(name="resize", method="pillow_bicubic", ids="pillow_nearest")]
+  config.data.preprocess = tuple(steps)
+
+
+def joint(config: ml_collections.ConfigDict, objects: int, steps_per_epoch: int):
+  """Joint pretraining: 100 epochs, a rate that falls to 0.7 of itself every 15 of them.
+
+  A tenth of the views of every object is kept out and scored; as published (variant `published`)
+  what is trained with is scored.
+  """
+  config.model.kind = "multinet"
+  config.model.objects = objects
+  every, rate = 15 * steps_per_epoch, 4e-4
+  drops = range(1, 100 // 15 + 1)
+  rates = tuple(rate * 0.7**drop for drop in (0, *drops))
+  schedule = dict(kind="piecewise", values=rates, steps=tuple(every * drop for drop in drops))
+  config.train.updates = update(("latents", "hypernetwork", "backbone"), schedule, clip_value=0.1)
+  config.train.steps = 100 * steps_per_epoch
+  config.train.evaluate_every = 10 * steps_per_epoch
+  config.data.by_object.held_out = 0.1
+  config.data.objects = 2
+  config.eval.split = config.data.split
+  config.eval.test_split = config.data.split
+
+
+def oneshot(config: ml_collections.ConfigDict, shots: int = 1):
+  """One object from few views, of which the others are scored: by default over given bases."""
+  config.model.kind = "coefficients"
+  config.train.updates = update(("coefficients",), 4e-4, clip_value=0.1)
+  config.data.by_object.shots = shots
+  config.data.by_object.held_out = 0.1  # all views but the shots are scored
+  config.data.objects = 2
+  config.eval.split = config.data.split
+  config.eval.test_split = config.data.split
+
+
+def published(config: ml_collections.ConfigDict):
+  """Variant: dropout in the scores, which are of views that were trained with."""
+  config.model.dropout = "always"
+  config.data.by_object.held_out = 0.0
+
+
+def whole(config: ml_collections.ConfigDict):
+  """Variant: the backbone is generated, too."""
+  config.model.generated = "all"
+  learned = ("latents", "hypernetwork")
+  (settings,) = config.train.updates
+  optimizer = next(iter(settings["groups"].values()))
+  config.train.updates = update(learned, optimizer["rate"], optimizer["clip_value"])
+
+
+def deeplab(config: ml_collections.ConfigDict):
+  """Variant: one network with weights of its own for all objects, which it cannot tell apart."""
+  config.model.kind = "deeplab"
+  (settings,) = config.train.updates
+  optimizer = next(iter(settings["groups"].values()))
+  config.train.updates = update_all(optimizer["rate"], optimizer["clip_value"])
+
+
+JOINT_VARIANTS = {"published": published, "whole": whole, "deeplab": deeplab}

@@ -219,16 +219,17 @@ class GeneratedTask(SegmentationTask, abc.ABC):
     """What the task learns besides networks, as it starts."""
 
   def initial_variables(self, rng, image):
-    network_key, own_key = jax.random.split(rng)
+    network_key, own_key, memory_key = jax.random.split(rng, 3)
     latent = jnp.zeros((self.latent_size,))
     rngs = {"params": network_key, NOISE: network_key}
     variables = dict(self.network.init(rngs, latent, image))
-    memory = self.initial_memory(variables["params"])
+    memory = self.initial_memory(memory_key, variables["params"])
     state = {"memory": memory} if memory is not None else {}
     variables["params"] = {**variables["params"], **self.own_parameters(own_key, memory)}
     return variables | state
 
-  def initial_memory(self, params):
+  def initial_memory(self, rng, params) -> Memory | None:
+    """An empty one; None where the task has no use for it."""
     shapes = jax.eval_shape(self.generate, params, jnp.zeros((1, self.latent_size)))
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)
     return empty_memory(self.bases, self.latent_size, self.known, shapes)
@@ -247,7 +248,7 @@ class MultinetTask(GeneratedTask):
     del model_state
     return params["latents"][batch[OBJECT][0]]
 
-  def initial_memory(self, params):
+  def initial_memory(self, rng, params):
     return None
 
   def own_parameters(self, rng, memory):
@@ -272,7 +273,15 @@ class BaseTask(GeneratedTask):
 
 
 class CoefficientsTask(GeneratedTask):
-  """An object over the bases in memory: only `coefficients` [bases] are learned."""
+  """An object over the bases in memory: only `coefficients` [bases] are learned.
+
+  Where no others are given, the bases are random.
+  """
+
+  def initial_memory(self, rng, params):
+    memory = super().initial_memory(rng, params)
+    bases = jax.random.normal(rng, memory.bases.shape, memory.bases.dtype)
+    return memory.replace(bases=bases, count=jnp.asarray(self.bases, jnp.int32))
 
   def latent(self, params, model_state, batch):
     return combined(model_state["memory"], params["coefficients"])
