@@ -25,15 +25,15 @@ class Memory:
   Attributes:
     bases: [N, D] latents whose linear combinations are the space of objects.
     count: int32, how many bases there are.
-    latents: [M, D] of the known objects, for the memory term; M is 0 where it is not needed.
+    latents: [M, D] of the known objects, for the memory term; None where it is not needed.
     generated: what the hypernetwork generated from each of them when it was learned: a tree of
-      arrays [M, ...], empty where M is 0.
+      arrays [M, ...], empty where there are no latents.
     known: int32, how many known objects there are.
   """
 
   bases: Array
   count: Array
-  latents: Array
+  latents: Array | None
   generated: Mapping[str, Mapping[str, Array]]
   known: Array
 
@@ -45,7 +45,7 @@ class Memory:
   @property
   def objects_capacity(self) -> int:
     """How many known objects there is room for."""
-    return self.latents.shape[0]
+    return 0 if self.latents is None else self.latents.shape[0]
 
 
 def empty_memory(
@@ -56,7 +56,7 @@ def empty_memory(
   Args:
     capacity: N, of bases.
     latent_size: D.
-    objects: M, room for known objects.
+    objects: M, room for known objects; 0 for a memory of bases alone.
     generated: tree of arrays or shapes [...] as generated from one latent; needed with `objects`.
   """
   rows = jax.tree.map(
@@ -65,7 +65,7 @@ def empty_memory(
   return Memory(
     bases=jnp.zeros((capacity, latent_size)),
     count=jnp.zeros((), jnp.int32),
-    latents=jnp.zeros((objects, latent_size)),
+    latents=jnp.zeros((objects, latent_size)) if objects else None,
     generated=rows,
     known=jnp.zeros((), jnp.int32),
   )
@@ -124,16 +124,14 @@ def grown(memory: Memory, capacity: int, objects: int = 0) -> Memory:
 
   return memory.replace(
     bases=longer(memory.bases, capacity),
-    latents=longer(memory.latents, objects),
+    latents=None if memory.latents is None else longer(memory.latents, objects),
     generated=jax.tree.map(lambda rows: longer(rows, objects), memory.generated),
   )
 
 
 def without_known(memory: Memory) -> Memory:
   """The bases alone, for trainings without the memory term."""
-  return memory.replace(
-    latents=memory.latents[:0], generated={}, known=jnp.zeros_like(memory.known)
-  )
+  return memory.replace(latents=None, generated={}, known=jnp.zeros_like(memory.known))
 
 
 def initial_coefficients(memory: Memory) -> Array:
