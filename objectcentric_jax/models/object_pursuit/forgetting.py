@@ -12,6 +12,7 @@ from jax import lax
 
 from objectcentric_jax.losses.norms import euclidean_norm
 from objectcentric_jax.models.object_pursuit.memory import Memory
+from objectcentric_jax.nn.compute import unroll_length
 
 Array = jax.Array
 
@@ -28,23 +29,30 @@ def memory_term(
   what is generated now and what was when the object was learned.
 
   Args:
-    generate: latents [1, D] to weights, trees of [1, ...]; its parameters get the gradient.
+    generate: latents [S, D] to weights, trees of [S, ...]; its parameters get the gradient.
     memory: of the pursuit.
     rng: chooses among the objects where they are many.
 
-  One object after the other, so that the maps of one are held at a time; rows without an object
-  are passed over.
+  One object after the other, so that the maps of one are held at a time; on the CPU, where
+  convolutions in loops are slow, all that the memory has room for at once. Rows without an object
+  do not count.
   """
   if memory.objects_capacity == 0:
     return jnp.zeros((), memory.bases.dtype)
   rows, used = chosen(memory, rng)
 
+  def distances(places):
+    stored = jax.tree.map(lambda x: x[places], memory.generated)
+    now = generate(memory.latents[places])
+    moved = jax.tree.map(lambda a, b: jax.vmap(euclidean_norm)(a - b), dict(now), dict(stored))
+    return sum(jax.tree.leaves(moved))
+
+  if unroll_length(0, len(rows)) == len(rows):
+    return jnp.where(used, distances(rows), 0.0).sum()
+
   @jax.checkpoint
   def distance(row):
-    stored = jax.tree.map(lambda x: x[row], memory.generated)
-    now = jax.tree.map(lambda x: x[0], generate(memory.latents[row][None]))
-    differences = jax.tree.map(lambda a, b: euclidean_norm(a - b), dict(now), dict(stored))
-    return sum(jax.tree.leaves(differences))
+    return distances(row[None])[0]
 
   def add(total, chosen_row):
     row, is_used = chosen_row
