@@ -96,7 +96,7 @@ def make_task(config, axis_name=None):
 
 
 def config(**pursuit):
-  """A pursuit of five kinds of made-up scenes in seconds, with these fields of its section."""
+  """A pursuit of three of five made-up objects, with these fields of its section."""
   config = pursuit_generated.get_config("laptop")
   config.task = MODULE
   config.data.name = "generated"
@@ -109,7 +109,7 @@ def config(**pursuit):
   config.model.bases = 1
   config.model.known = 1
   config.train.checkpoint_every = 1
-  config.pursuit.update(threshold=0.35, repeat_every=2, count=4, held_out=0.3)
+  config.pursuit.update(threshold=0.35, repeat_every=2, count=3, held_out=0.3)
   config.pursuit.update(pursuit)
   config.pursuit.learn.update(epochs=4, patience=2, rate=0.05, enough=1.0)
   for stage in ("express", "check", "simplify"):
