@@ -35,6 +35,8 @@ from configs.object_pursuit._base import update, update_all
 from experiments import build, command
 from experiments.pursuit_start import latents_of, model_of, nothing_known, part_of
 from objectcentric_jax.errors import InputError, closest
+from objectcentric_jax.input.arrays import GroupedExamples
+from objectcentric_jax.input.objects import by_object, joined_views
 from objectcentric_jax.input.pipeline import train_batches
 from objectcentric_jax.models.object_pursuit.memory import (
   add_base,
@@ -97,14 +99,20 @@ class Trial:
   Args:
     name: of the model, see METHODS.
     config: as for the coefficients.
+    views: of all objects.
     source: workdir that the given parts are from.
     devices: where to compute.
   """
 
   def __init__(
-    self, name: str, config: ml_collections.ConfigDict, source: str | None, devices: Devices
+    self,
+    name: str,
+    config: ml_collections.ConfigDict,
+    views: "Views",
+    source: str | None,
+    devices: Devices,
   ):
-    self._method, self._devices = METHODS[name], devices
+    self._method, self._views, self._devices = METHODS[name], views, devices
     self._source = Source(source, config) if self._method.given else None
     self.config = self._adapted(config)
     self._task = build.make_task(self.config)
@@ -152,8 +160,7 @@ class Trial:
     config = ml_collections.ConfigDict(self.config.to_dict())
     config.seed = seed
     config.data.by_object.update(only=(name,), shots=shots, seed=seed)
-    examples = build.open_examples(config, config.data.split, training=True)
-    test = build.open_examples(config, config.eval.test_split)
+    examples, test = self._views.chosen(config)
     state = self.first_state(seed)
     resolved = config.to_dict()
     if self._step is None:
@@ -174,6 +181,25 @@ class Trial:
       for checkpoints in (LAST, BEST):
         shutil.rmtree(workdir / checkpoints, ignore_errors=True)
     return scores
+
+
+class Views:
+  """The views of all objects, opened once.
+
+  Attributes:
+    names: of the objects that the config chooses.
+  """
+
+  def __init__(self, config: ml_collections.ConfigDict):
+    self._train = joined_views(config.data, config.data.split, training=True)
+    self._test = joined_views(config.data, config.eval.test_split)
+    self.names = self.chosen(config)[0].about["objects"]
+
+  def chosen(self, config: ml_collections.ConfigDict) -> tuple[GroupedExamples, GroupedExamples]:
+    """What a config trains with, and what it scores."""
+    data, test = config.data, config.eval.test_split
+    train = by_object(self._train, data, data.split, training=True)
+    return train, by_object(self._test, data, test, training=False)
 
 
 class Source:
@@ -240,12 +266,11 @@ def main(_):
   config, workdir, devices = CONFIG.value, Path(FLAGS.workdir), Devices()
   models, seeds = chosen_models(), [int(seed) for seed in FLAGS.seeds]
   build.prepare_data(config)
-  examples = build.open_examples(config, config.data.split)
-  shots = FLAGS.shots or config.data.by_object.shots
-  objects = FLAGS.objects or examples.about["objects"]
+  views, shots = Views(config), FLAGS.shots or config.data.by_object.shots
+  objects = FLAGS.objects or views.names
   rows = []
   for model in models:
-    trial = Trial(model, config, FLAGS.source, devices)
+    trial = Trial(model, config, views, FLAGS.source, devices)
     for seed in seeds:
       for name in objects:
         print(f"\n{model}, {name}, seed {seed}", flush=True)

@@ -19,7 +19,8 @@ def get_config() -> ml_collections.ConfigDict:
   model.kind = ""  # multinet, base, coefficients, deeplab or unet
   model.side = config.data.get_ref("side")
   model.generated = "head"  # or "all": the backbone, too
-  model.widths = dict(aspp=256, low=48, decoder=256)  # channels of the head
+  # Channels of the backbone's first stage, and of the parts of the head.
+  model.widths = dict(backbone=64, aspp=256, low=48, decoder=256)
   model.unet_width = 64
   model.latent_size = 100
   model.objects = 1  # of the joint training: latents that are learned

@@ -10,11 +10,11 @@ NAMES = tuple(f"data_Generated_Object{number:03d}" for number in range(ALL))
 
 
 def get_config() -> ml_collections.ConfigDict:
-  """64x64 pixels, a head of an eighth of the width, latents of 32 numbers."""
+  """64x64 pixels, networks of about an eighth of the width, latents of 32 numbers."""
   config = _base.get_config()
   config.data.side = 64
   _base.views(config, DATASET, crop=False)
-  config.model.widths.update(aspp=32, low=12, decoder=40)
+  config.model.widths.update(backbone=16, aspp=32, low=12, decoder=32)
   config.model.unet_width = 16
   config.model.latent_size = 32
   config.model.bases = 16

@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/object_pursuit/joint_generated.py --workdir runs/joint
 
-1,200 steps of 8 views of one object at 64x64. What it reaches, and what it is good for on objects
+600 steps of 8 views of one object at 64x64. What it reaches, and what it is good for on objects
 it has not seen (oneshot_generated.py), is in experiments/results/object_pursuit.md.
 
 Append `:smoke` for two steps on made-up scenes of these shapes, `:whole` to generate the backbone,
@@ -18,9 +18,9 @@ def get_config(variant: str = ""):
   _base.joint(config, _generated.SEEN, steps_per_epoch=60)
   _generated.keep_out(config)
   config.data.by_object.only = _generated.NAMES[: _generated.SEEN]
-  rate = dict(kind="piecewise", values=(1e-3, 4e-4), steps=(800,))
+  rate = dict(kind="piecewise", values=(1e-3, 4e-4), steps=(400,))
   learned = ("latents", "hypernetwork", "backbone")
   config.train.updates = _base.update(learned, rate, clip_value=0.1)
-  config.train.steps = 1200
-  config.train.evaluate_every = 200
+  config.train.steps = 600
+  config.train.evaluate_every = 300
   return variants.apply(config, variant, **_base.JOINT_VARIANTS)

@@ -3,7 +3,7 @@
 python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py:laptop
     --workdir runs/pursuit
 
-As `:laptop`, six of the objects arrive in 48x48 pixels, two of them twice, and nothing is known at
+As `:laptop`, six of the objects arrive in 64x64 pixels, two of them twice, and nothing is known at
 the start: the first object trains the backbone, too. What came out, with the memory term and
 without it, is in experiments/results/object_pursuit_loop.md; a score of a pursuit is
 
@@ -24,13 +24,13 @@ def get_config(variant: str = ""):
 
 
 def laptop(config):
-  """Variant: small pictures, a narrow head, few and large steps."""
+  """Variant: small pictures, narrow networks, few and large steps."""
   config.data.name = "object_folders/64px_12objects_train60_validation12_test24"
-  config.data.side = 48
+  config.data.side = 64
   config.data.batch_size = 8
   config.eval.batch_size = 8
-  config.model.widths.update(aspp=32, low=12, decoder=40)
-  config.model.latent_size = 16
+  config.model.widths.update(backbone=16, aspp=32, low=12, decoder=32)
+  config.model.latent_size = 32
   config.model.bases = 8
   config.model.known = 4
   config.model.dropout = "never"  # half of so few channels cannot be missed

@@ -62,25 +62,25 @@ def canonical(state_dict: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def table(config: Mapping[str, Any]) -> dict[str, Target]:
   """Of all parameters that `config.model` describes."""
-  kind, head = config["kind"], head_table(**config["widths"])
+  kind, head, width = config["kind"], head_table(**config["widths"]), config["widths"]["backbone"]
   if kind == "unet":
     return unet_table()[0]
   if kind == "deeplab":
-    return deeplab_table(whole_table(head))[0]
+    return deeplab_table(whole_table(head, width))[0]
   names = {LATENTS: Target("latents", same)} if kind == "multinet" else {}
   if config["generated"] == "all":
-    return names | hypernetwork_table(whole_table(head))
-  return names | hypernetwork_table(head) | network_table(backbone_table(), BACKBONE)[0]
+    return names | hypernetwork_table(whole_table(head, width))
+  return names | hypernetwork_table(head) | network_table(backbone_table(width), BACKBONE)[0]
 
 
 def statistics_table(config: Mapping[str, Any]) -> dict[str, Target]:
   """Of all running statistics that `config.model` describes."""
-  kind = config["kind"]
+  kind, head, width = config["kind"], head_table(**config["widths"]), config["widths"]["backbone"]
   if kind == "unet":
     return unet_table()[1]
   if kind == "deeplab":
-    return deeplab_table(whole_table(head_table(**config["widths"])))[1]
-  return network_table(backbone_table(), BACKBONE)[1] if config["generated"] == "head" else {}
+    return deeplab_table(whole_table(head, width))[1]
+  return network_table(backbone_table(width), BACKBONE)[1] if config["generated"] == "head" else {}
 
 
 def hypernetwork_table(layers: Table) -> dict[str, Target]:

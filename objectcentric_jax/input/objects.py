@@ -80,9 +80,24 @@ def open_by_object(
   Raises:
     InputError: there is no such object, or as for `open_objects`.
   """
-  settings, views = config["by_object"], {}
+  return by_object(joined_views(config, split, training), config, split, training)
+
+
+def joined_views(
+  config: Mapping[str, Any], split: str, training: bool = False
+) -> dict[str, SelectedExamples]:
+  """The views of each object of all sets in a name joined by +; see `open_by_object`."""
+  views = {}
   for name in config["name"].split("+"):
     views |= _numbered(open_objects({**config, "name": name}, split, training), views)
+  return views
+
+
+def by_object(
+  views: Mapping[str, SelectedExamples], config: Mapping[str, Any], split: str, training: bool
+) -> GroupedExamples:
+  """What `open_by_object` chooses of the views of `joined_views`."""
+  settings = config["by_object"]
   # The made-up scenes of a smoke test have names of their own.
   names = list(views) if config["name"] == GENERATED else list(settings["only"]) or list(views)
   for name in names:

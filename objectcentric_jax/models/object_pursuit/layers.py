@@ -13,16 +13,19 @@ Kernel = tuple[int, int, int, int]  # outputs, inputs, height, width
 Table = Mapping[str, Kernel]
 
 BACKBONE, ASPP, DECODER = "backbone", "aspp", "decoder"
-# Of the residual network: channels, stride, and the dilations of its blocks (ResNet-18 with a third
-# block and dilations in place of strides in the last stage: "resnetsub" of the published code).
-STAGES = ((64, 1, (1, 1)), (128, 2, (1, 1)), (256, 2, (1, 1)), (512, 1, (2, 4, 8)))
-LOW_CHANNELS, CHANNELS = STAGES[0][0], STAGES[-1][0]
+# Of the residual network: channels in multiples of its width, stride, and the dilations of its
+# blocks (ResNet-18 with a third block and dilations in place of strides in the last stage:
+# "resnetsub" of the published code).
+STAGES = ((1, 1, (1, 1)), (2, 2, (1, 1)), (4, 2, (1, 1)), (8, 1, (2, 4, 8)))
+WIDTH = 64  # of the published residual network
 # Of the four branches over the backbone's map, at output stride 16: kernel size and dilation.
 BRANCHES = ((1, 1), (3, 6), (3, 12), (3, 18))
 MASK_LAYER = "decoder.last_conv.8"  # gives the logits: a bias and no normalisation
 
 
-def head_table(aspp: int = 256, low: int = 48, decoder: int = 256, outputs: int = 1) -> Table:
+def head_table(
+  aspp: int = 256, low: int = 48, decoder: int = 256, outputs: int = 1, backbone: int = WIDTH
+) -> Table:
   """The ten layers of the segmentation head.
 
   Args:
@@ -30,26 +33,29 @@ def head_table(aspp: int = 256, low: int = 48, decoder: int = 256, outputs: int 
     low: channels that the low-level map is narrowed to.
     decoder: channels of the decoder.
     outputs: masks.
+    backbone: width of the residual network.
   """
+  channels = STAGES[-1][0] * backbone
   table = {
-    f"aspp.aspp{number}.atrous_conv": (aspp, CHANNELS, size, size)
+    f"aspp.aspp{number}.atrous_conv": (aspp, channels, size, size)
     for number, (size, _) in enumerate(BRANCHES, start=1)
   }
   return table | {
-    "aspp.global_avg_pool.1": (aspp, CHANNELS, 1, 1),
+    "aspp.global_avg_pool.1": (aspp, channels, 1, 1),
     "aspp.conv1": (aspp, 5 * aspp, 1, 1),
-    "decoder.conv1": (low, LOW_CHANNELS, 1, 1),
+    "decoder.conv1": (low, STAGES[0][0] * backbone, 1, 1),
     "decoder.last_conv.0": (decoder, aspp + low, 3, 3),
     "decoder.last_conv.4": (decoder, decoder, 3, 3),
     MASK_LAYER: (outputs, decoder, 1, 1),
   }
 
 
-def backbone_table() -> Table:
-  """The layers of the residual network, named with its prefix."""
-  table: dict[str, Kernel] = {f"{BACKBONE}.conv1": (STAGES[0][0], 3, 7, 7)}
-  inputs = STAGES[0][0]
-  for number, (outputs, _, dilations) in enumerate(STAGES, start=1):
+def backbone_table(width: int = WIDTH) -> Table:
+  """The layers of the residual network of this width, named with its prefix."""
+  table: dict[str, Kernel] = {f"{BACKBONE}.conv1": (width, 3, 7, 7)}
+  inputs = width
+  for number, (factor, _, dilations) in enumerate(STAGES, start=1):
+    outputs = factor * width
     for block in range(len(dilations)):
       name = f"{BACKBONE}.layer{number}.{block}"
       table[f"{name}.conv1"] = (outputs, inputs, 3, 3)
@@ -60,9 +66,9 @@ def backbone_table() -> Table:
   return table
 
 
-def whole_table(head: Table) -> Table:
-  """The layers of the whole network: backbone first, then this head."""
-  return {**backbone_table(), **head}
+def whole_table(head: Table, width: int = WIDTH) -> Table:
+  """The layers of the whole network: a backbone of this width first, then this head."""
+  return {**backbone_table(width), **head}
 
 
 def normalisation(layer: str) -> str:

@@ -303,7 +303,7 @@ TASK_FIELDS = (
 )
 GENERATED_FIELDS = ("latent_size", "objects", "bases", "known")
 NETWORK_FIELDS = ("kind", "side", "generated", "widths", "unet_width", "rematerialise", "dtype")
-WIDTHS = ("aspp", "low", "decoder")
+WIDTHS = ("backbone", "aspp", "low", "decoder")
 
 
 def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> SegmentationTask:
@@ -325,15 +325,16 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Segmen
   check_positive("config.model", config, ("side", "latent_size", "objects", "bases", "unet_width"))
   check_positive("config.model.widths", config["widths"], WIDTHS)
   dtype = compute_dtype(config["dtype"])
-  head, kind = head_table(**{name: config["widths"][name] for name in WIDTHS}), config["kind"]
+  widths, kind = {name: config["widths"][name] for name in WIDTHS}, config["kind"]
+  head, backbone = head_table(**widths), widths["backbone"]
   fields = {name: config[name] for name in TASK_FIELDS}
   if kind == "unet":
     network = PlainUNet(UNet(config["unet_width"], axis_name=axis_name, dtype=dtype))
     return SegmentationTask(network, **fields)
   if kind == "deeplab":
-    return SegmentationTask(deeplab(whole_table(head), axis_name, dtype), **fields)
-  own = backbone_table() if config["generated"] == "head" else None
-  table = head if own else whole_table(head)
+    return SegmentationTask(deeplab(whole_table(head, backbone), axis_name, dtype), **fields)
+  own = backbone_table(backbone) if config["generated"] == "head" else None
+  table = head if own else whole_table(head, backbone)
   network = object_network(table, own, config["rematerialise"], axis_name, dtype)
   fields |= {name: config[name] for name in GENERATED_FIELDS}
   return GENERATED_TASKS[kind](network, **fields)
