@@ -181,7 +181,8 @@ class InnerTrainings:
       config.model.frozen_backbone = "backbone" not in learned
       config.model.shrinkage = settings.penalty
       config.model.memory_weight = settings.memory
-      config.train.updates = update(learned, settings.rate, memory=holds)
+      rest = not (holds and config.model.generated == "all")
+      config.train.updates = update(learned, settings.rate, memory=holds, rest=rest)
       self._kinds[key] = Kind(key, config, build.make_task(config))
     return self._kinds[key]
 

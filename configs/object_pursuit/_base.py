@@ -51,7 +51,11 @@ def get_config() -> ml_collections.ConfigDict:
 
 
 def update(
-  learned: Sequence[str], rate: Any, clip_value: float = 0.0, memory: bool = False
+  learned: Sequence[str],
+  rate: Any,
+  clip_value: float = 0.0,
+  memory: bool = False,
+  rest: bool = True,
 ) -> tuple[dict[str, Any], ...]:
   """`config.train.updates`: the published RMSprop on some parts, the others frozen.
 
@@ -61,12 +65,13 @@ def update(
     clip_value: bound of each element of the gradients; 0 for none, as in the pursuit.
     memory: whether there is a memory term, without which a part of the hypernetwork is not used
       and must not move; decay of weights would move it.
+    rest: whether there are others.
   """
   constants = dict(decay=0.99, epsilon=1e-8, momentum=0.9, weight_decay=1e-7)
   optimizer = dict(name="rmsprop", rate=rate, clip_value=clip_value, **constants)
   unused = f"(?!{UNUSED})" if "hypernetwork" in learned and not memory else ""
   moved = f"{unused}({'|'.join(learned)})(/|$)"
-  groups = {f"^{moved}": optimizer, f"^(?!{moved})": dict(name="frozen")}
+  groups = {f"^{moved}": optimizer} | ({f"^(?!{moved})": dict(name="frozen")} if rest else {})
   return (dict(loss="segmentation", clip=0.0, groups=groups),)
 
 

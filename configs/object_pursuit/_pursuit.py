@@ -88,3 +88,6 @@ def published(config: ml_collections.ConfigDict):
   config.pursuit.fresh_visits = False
   config.pursuit.keep_last = True
   config.model.dropout = "always"
+
+
+VARIANTS = {"published": published}

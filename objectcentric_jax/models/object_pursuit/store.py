@@ -57,6 +57,11 @@ class Store:
       Path(os.path.abspath(workdir)) / KNOWLEDGE, options=options
     )
 
+  @property
+  def begun(self) -> bool:
+    """Whether anything is saved."""
+    return self._manager.latest_step() is not None
+
   def save(self, knowledge: Knowledge, decisions: Sequence[Decision]):
     """Writes what is known after these decisions; returns when it is on disk."""
     memory = knowledge.memory
