@@ -18,6 +18,7 @@ from objectcentric_jax.input.arrays import Examples
 from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.examples import open_split
 from objectcentric_jax.input.generated import FIELDS, GENERATED, made_up
+from objectcentric_jax.input.objects import OBJECT, open_by_object
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
 from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.checkpoints import read_config, restore_model
@@ -49,9 +50,10 @@ def prepare_data(config: Mapping[str, Any]):
   """
   from data import prepare  # TFDS is slow to import
 
-  name, directory = config["data"]["name"], config["data"]["directory"]
-  if name != GENERATED and prepare.can_generate(name):
-    prepare.prepare(name, directory or None)
+  names, directory = config["data"]["name"], config["data"]["directory"]
+  for name in names.split("+"):
+    if name != GENERATED and prepare.can_generate(name):
+      prepare.prepare(name, directory or None)
 
 
 def check_slots(config: Mapping[str, Any], examples: Examples):
@@ -107,6 +109,8 @@ def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
   made = {name for name in data["fields"] if name.removesuffix("?") in FIELDS}
   data["fields"] = tuple(name for name in data["fields"] if name in made)
   batch = made_up(data, "example", count=1).read(np.zeros(data["batch_size"], int))
+  if data["by_object"]["use"]:
+    batch[OBJECT] = np.zeros(data["batch_size"], np.int32)
   if data["chunk"]:
     batch = chunk(batch, 0, data["chunk"])
   return jax.eval_shape(as_float, batch)
@@ -138,6 +142,8 @@ class Restored:
 
 def open_examples(config: Mapping[str, Any], split: str, training: bool = False) -> Examples:
   """Opens a split of the config's dataset; for training, random steps of its preprocessing draw."""
+  if config["data"]["by_object"]["use"]:
+    return open_by_object(config["data"], split, training)
   return open_split(config["data"], split, training)
 
 

@@ -32,6 +32,8 @@ class RecordExamples:
   Can be sent to worker processes.
   """
 
+  groups = None
+
   def __init__(
     self,
     stored: StoredSplit,

@@ -111,7 +111,8 @@ def scene_pictures(
     whole["input"] = to_uint8(image)
   if segmentation is not None:
     whole["true segments"] = colour_labels(np.asarray(segmentation)[..., 0], background_ids)
-  whole["scene" if image is None else "reconstruction"] = to_uint8(scene.image)
+  if scene.image is not None:
+    whole["scene" if image is None else "reconstruction"] = to_uint8(scene.image)
   if scene.masks is None:
     return ScenePictures(whole, {})
   others = {f" ({name})": np.asarray(masks) for name, masks in scene.other_masks.items()}

@@ -8,7 +8,8 @@ From `config.train.updates`, a tuple of dicts:
   when    name of a schedule: the update is left out in the steps where it is not above 0; may be
           missing, for every step
 
-An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants.
+An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants. With
+`clip_value` each element of the gradients is kept between minus and plus that first.
 """
 
 import dataclasses
@@ -54,8 +55,17 @@ class Update:
     return jax.tree.map(keep, parameter_paths(gradients), gradients)
 
 
-def rmsprop(rate, decay: float = 0.99, epsilon: float = 1e-8):
-  """RMSprop as in PyTorch: epsilon outside the root, accumulator from zero, not centred."""
+def rmsprop(
+  rate,
+  decay: float = 0.99,
+  epsilon: float = 1e-8,
+  momentum: float = 0.0,
+  weight_decay: float = 0.0,
+):
+  """RMSprop as in PyTorch: epsilon outside the root, accumulator from zero, not centred.
+
+  The decay of weights is part of the gradient, and the rate comes after the momentum.
+  """
 
   def init(params):
     return jax.tree.map(jnp.zeros_like, params)
@@ -66,7 +76,12 @@ def rmsprop(rate, decay: float = 0.99, epsilon: float = 1e-8):
     scaled = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + epsilon), gradients, squares)
     return scaled, squares
 
-  return optax.chain(optax.GradientTransformation(init, update), optax.scale_by_learning_rate(rate))
+  return optax.chain(
+    *([optax.add_decayed_weights(weight_decay)] if weight_decay else []),
+    optax.GradientTransformation(init, update),
+    *([optax.trace(momentum)] if momentum else []),
+    optax.scale_by_learning_rate(rate),
+  )
 
 
 def adam(rate, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
@@ -118,10 +133,12 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
     raise InputError(f"config.train.updates: optimiser {name} needs a rate")
   if isinstance(rate, Mapping):
     rate = make_schedule("rate", rate)
+  limit = settings.pop("clip_value", 0.0)
   try:
-    return OPTIMIZERS[name](rate, **settings)
+    optimizer = OPTIMIZERS[name](rate, **settings)
   except TypeError as error:
     raise InputError(f"config.train.updates: optimiser {name}: {error}") from None
+  return optax.chain(optax.clip(limit), optimizer) if limit else optimizer
 
 
 def parameter_paths(params: Any) -> Any:
