@@ -24,8 +24,8 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {"__init__", "_base", "datasets", "genesis_repository", "published"}
-SHARED |= {"sections", "variants"}
+SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
+SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
   path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
 )
@@ -34,6 +34,11 @@ every_config = pytest.mark.parametrize("path", CONFIGS, ids=str)
 
 def load(path):
   return importlib.import_module(".".join(pathlib.Path(path).with_suffix("").parts))
+
+
+def is_pursuit(path) -> bool:
+  """Whether a config is of many trainings, which `experiments.pursuit` does."""
+  return path.stem.startswith("pursuit_")
 
 
 def variants_of(path) -> list[str]:
@@ -60,8 +65,9 @@ def test_all_configs_are_found():
 @every_config
 def test_header_holds_the_commands(path):
   """How to train it, in a line that can be pasted."""
-  header = load(path).__doc__
-  assert re.search(rf"^python -m experiments\.train --config {path} --workdir \S+$", header, re.M)
+  header, command = load(path).__doc__, "pursuit" if is_pursuit(path) else "train"
+  line = rf"^python -m experiments\.{command} --config {path} --workdir \S+$"
+  assert re.search(line, header, re.M)
   first = header.splitlines()[0]
   assert first.endswith(".") and len(first) > 20
 
@@ -69,7 +75,7 @@ def test_header_holds_the_commands(path):
 @every_config
 def test_has_the_sections_of_the_package(path):
   config, base = load(path).get_config(), sections.base()
-  assert set(config) == set(base)
+  assert set(config) == set(base) | ({"pursuit"} if is_pursuit(path) else set())
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
