@@ -1,4 +1,4 @@
-"""PyTorch's default initialisation, which every published model here was trained with."""
+"""Initialisations that the published models were trained with."""
 
 import math
 
@@ -13,3 +13,9 @@ def uniform_fan_in(fan_in: int):
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
   return init
+
+
+def xavier_uniform(key, shape, dtype):
+  """Glorot and Bengio's uniform initialisation of a matrix [I, O]: bound sqrt(6 / (I + O))."""
+  bound = math.sqrt(6.0 / (shape[-2] + shape[-1]))
+  return jax.random.uniform(key, shape, dtype, -bound, bound)
