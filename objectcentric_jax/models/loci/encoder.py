@@ -69,11 +69,10 @@ class SlotInputs:
 def first_inputs(image: Array, depth: Array, position: Array, codes: int) -> SlotInputs:
   """Of slots that know nothing but a position [B, K, 4]; `codes` is 3G + 1."""
   batch, slots = position.shape[:2]
-  empty = (
-    lambda count, channels: jnp.zeros(  # noqa: E731
-      (batch, count, *image.shape[1:3], channels), image.dtype
-    )
-  )
+
+  def empty(count, channels):
+    return jnp.zeros((batch, count, *image.shape[1:3], channels), image.dtype)
+
   return SlotInputs(
     image=image,
     depth=depth,
