@@ -141,6 +141,12 @@ def pair_agreement(tables: np.ndarray) -> np.ndarray:
   return np.where(degenerate, 1.0, score)
 
 
+def published_agreement(tables: np.ndarray, split: Split) -> dict[str, np.ndarray]:
+  """The published rand index [N] over all pixels ("ari") and of objects alone ("fg_ari")."""
+  objects = _only(tables[:, split.objects], split.slots)
+  return {"fg_ari": pair_agreement(objects), "ari": pair_agreement(tables)}
+
+
 def rand_index(tables: np.ndarray) -> np.ndarray:
   """Adjusted rand index [N] of tables [N, clusters, masks + 1]: no mask is one more cluster."""
   return np.asarray(adjusted_rand_index(jnp.asarray(tables, jnp.float32)), np.float64)
@@ -210,13 +216,11 @@ def published_clip_scores(
   frames = tables.reshape(-1, *tables.shape[2:])
   clips = matched_tables.sum(1)
   overlap = matched_overlap(matched_tables.reshape(-1, *tables.shape[2:]), split)
-  objects = lambda tables: _only(tables[:, split.objects], split.slots)  # noqa: E731
+  agreement = {"frames": published_agreement(frames, split)}
+  agreement["clips"] = published_agreement(clips, split)
   scores = {
     **_overlap_scores(overlap),
-    "fg_ari_frames": pair_agreement(objects(frames)).mean(),
-    "ari_frames": pair_agreement(frames).mean(),
-    "fg_ari_clips": pair_agreement(objects(clips)).mean(),
-    "ari_clips": pair_agreement(clips).mean(),
+    **{f"{n}_{of}": v.mean() for of, found in agreement.items() for n, v in found.items()},
     "counting": counted(frames, split).mean(),
   }
   if with_information:

@@ -83,9 +83,7 @@ def _outer(rows: Array, columns: Array) -> Array:
 
 def _move_state(x, state, weights, traces, opening_cost):
   del opening_cost
-  gate = nn.relu(
-    jnp.tanh(x @ weights.gate_input + state @ weights.gate_state + weights.gate_bias)
-  )
+  gate = nn.relu(jnp.tanh(x @ weights.gate_input + state @ weights.gate_state + weights.gate_bias))
   candidate = jnp.tanh(
     x @ weights.candidate_input + state @ weights.candidate_state + weights.candidate_bias
   )
@@ -163,7 +161,10 @@ class GateLordCell(nn.Module):
   def __call__(self, x: Array, state: Array, traces: Traces) -> tuple[Array, Array, Traces, Array]:
     """Returns output [..., H], the next state [..., H], traces, and the share of open gates."""
     inputs, features = x.shape[-1], self.features
-    from_input, between = _uniform((6 / (inputs + features)) ** 0.5), _uniform((3 / features) ** 0.5)
+    from_input, between = (
+      _uniform((6 / (inputs + features)) ** 0.5),
+      _uniform((3 / features) ** 0.5),
+    )
 
     def weights(name, of_state):
       kernel = self.param(f"{name}_input", from_input, (inputs, features), jnp.float32)

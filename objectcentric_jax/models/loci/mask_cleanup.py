@@ -24,7 +24,9 @@ def cleaned_masks(logits: Array, window: int = WINDOW) -> Array:
 def hard_masks(logits: Array) -> Array:
   """Ones where a proposal has the largest logit of all and of the background's 0; [B, N, ...]."""
   background = jnp.zeros_like(logits[:, :1])
-  best = jnp.argmax(jnp.concatenate([background, logits], axis=1), axis=1)  # the first of equal ones
+  best = jnp.argmax(
+    jnp.concatenate([background, logits], axis=1), axis=1
+  )  # the first of equal ones
   chosen = jnp.arange(1, logits.shape[1] + 1).reshape(1, -1, *(1,) * (best.ndim - 1))
   return (best[:, None] == chosen).astype(logits.dtype)
 
@@ -84,7 +86,9 @@ def _connected(own: Array, nowhere: int) -> Array:
 
     def join(earlier, later):  # runs end where there is no mask
       (label, joined), (next_label, next_joined) = earlier, later
-      return jnp.where(next_joined, jnp.minimum(label, next_label), next_label), joined & next_joined
+      return jnp.where(
+        next_joined, jnp.minimum(label, next_label), next_label
+      ), joined & next_joined
 
     return lax.associative_scan(join, (labels, inside), axis=axis, reverse=reverse)[0]
 

@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from objectcentric_jax.models.loci.gate_lord import GateLordCell, Traces
-from objectcentric_jax.models.loci.latents import POSITION, Latents
-from objectcentric_jax.nn.linear import Linear
+from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.nn.attention import Attention
+from objectcentric_jax.nn.binarize import Binarize
+from objectcentric_jax.nn.linear import Linear, Mlp
 from objectcentric_jax.nn.noise import Sample
 
 Array = jax.Array
@@ -59,9 +61,9 @@ class Predictor(nn.Module):
   def __call__(
     self, latents: Latents, memory: Memory, train: bool, sample: Sample = True
   ) -> tuple[Latents, Memory, Array]:
-    """The slots of the next frame, the memory after it, and the open gates per layer (scalar).
+    """The slots of the next frame, the memory after it, and the share of open gates of each cell.
 
-    In training the change of the gestalt is drawn (draw "gestalt_change"), else rounded.
+    In training the change of the gestalt is drawn (draw "binarize"), else rounded.
     """
     width, size = self.heads * self.features, latents.packed().shape[-1]
     attention = [
@@ -82,14 +84,13 @@ class Predictor(nn.Module):
     y = OutputEmbedding(size, self.features, self.heads, self.dtype, name="output_embedding")(y)
     moved = Latents.unpacked(y)
     moved = moved.replace(gestalt=self._changed(latents.gestalt, moved.gestalt, train, sample))
-    return moved, Memory(state, tuple(traces)), sum(openings) / self.layers
+    return moved, Memory(state, tuple(traces)), jnp.stack(openings)
 
   def _changed(self, gestalt: Array, logits: Array, train: bool, sample: Sample) -> Array:
     """The gestalt with the entries exchanged that the network wants to change."""
     size = gestalt.shape[-1]
-    hidden = nn.silu(Linear(4 * size, self.dtype, name="change_hidden")(logits))
-    logits = logits + Linear(size, self.dtype, name="change_output")(hidden)
-    change = binarize(self, logits - KEPT, train, sample, "gestalt_change")
+    logits = logits + Mlp((4 * size, size), dtype=self.dtype, name="change")(logits)
+    change = Binarize(train)(logits - KEPT, sample)
     return gestalt + change - 2 * gestalt * change  # exclusive or
 
 
@@ -102,7 +103,7 @@ class SlotAttentionLayer(nn.Module):
   @nn.compact
   def __call__(self, x: Array) -> Array:
     alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
-    return x + alpha * MultiHeadAttention(self.heads, self.dtype, name="attention")(x, x, x)
+    return x + alpha * Attention(self.heads, self.dtype, name="attention")(x, x)
 
 
 class InputEmbedding(nn.Module):
@@ -116,13 +117,12 @@ class InputEmbedding(nn.Module):
   def __call__(self, x: Array, state: Array) -> Array:
     """[B, K, D] and [B, K, heads * features] to [B, K, heads * features]."""
     size, batch = x.shape[-1], x.shape[:-1]
-    dense = lambda features, name: Linear(features, self.dtype, name=name)  # noqa: E731
-    hidden = nn.silu(dense(self.heads * self.features, "hidden")(x))
-    residual = dense(self.heads * size, "output")(hidden).reshape(*batch, self.heads, size)
+    widths = (self.heads * self.features, self.heads * size)
+    residual = Mlp(widths, dtype=self.dtype, name="residual")(x).reshape(*batch, self.heads, size)
     alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
     rest = self.heads * (self.features - size)
-    view = nn.sigmoid(dense(rest, "exchange_gate")(state))
-    view = view * jnp.tanh(dense(rest, "exchange_code")(state))
+    view = nn.sigmoid(Linear(rest, dtype=self.dtype, name="exchange_gate")(state))
+    view = view * jnp.tanh(Linear(rest, dtype=self.dtype, name="exchange_code")(state))
     view = view.reshape(*batch, self.heads, self.features - size)
     joined = jnp.concatenate([x[..., None, :] + alpha * residual, view], axis=-1)
     return joined.reshape(*batch, self.heads * self.features)
@@ -142,6 +142,6 @@ class OutputEmbedding(nn.Module):
     batch = x.shape[:-1]
     x = x.reshape(*batch, self.heads, self.features)[..., : self.size]
     flat = x.reshape(*batch, self.heads * self.size)
-    hidden = nn.silu(Linear(self.heads * self.features, self.dtype, name="hidden")(flat))
+    widths = (self.heads * self.features, self.size)
     alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
-    return x.mean(-2) + alpha * Linear(self.size, self.dtype, name="output")(hidden)
+    return x.mean(-2) + alpha * Mlp(widths, dtype=self.dtype, name="residual")(flat)

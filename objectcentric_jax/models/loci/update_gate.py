@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from objectcentric_jax.models.loci.latents import Latents
-from objectcentric_jax.nn.linear import Linear
+from objectcentric_jax.nn.linear import Mlp
 from objectcentric_jax.nn.noise import Sample, draw_normal
 
 Array = jax.Array
@@ -71,9 +71,8 @@ class UpdateGate(nn.Module):
     x = jnp.concatenate(
       [seen.packed(), seen_occlusion, predicted.packed(), predicted_occlusion], axis=-1
     )
-    for i in range(self.layers - 1):
-      x = nn.silu(Linear(self.features, self.dtype, name=f"hidden_{i}")(x))
-    x = Linear(2, self.dtype, name="output")(x) + START
+    widths = (*(self.features,) * (self.layers - 1), 2)
+    x = Mlp(widths, dtype=self.dtype, name="network")(x) + START
     if train:
       x = x + self.noise * draw_normal(self, sample, "update_gate", x.shape, x.dtype)
     gates = sparse_gate(x, self.opening_cost)
