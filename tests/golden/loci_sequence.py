@@ -1,4 +1,4 @@
-"""Golden cases of Loci-Segmented in time: predictor, gate, discovery, proposals, scores, the loop."""
+"""Golden cases of Loci-Segmented in time: from predictor and gate to the whole loop, and scores."""
 
 import re
 
@@ -78,7 +78,7 @@ def published(latents: Latents, suffix: str) -> dict[str, np.ndarray]:
 
 def weighted(latents: Latents, weights: Latents) -> jax.Array:
   """Sum of the slots' entries times these."""
-  return sum(jnp.vdot(x, w) for x, w in zip(jax.tree.leaves(latents), jax.tree.leaves(weights)))
+  return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, latents, weights)))
 
 
 def gradient_results(case: dict, gradients, table: dict, prefix: str = "") -> list[golden.Result]:
