@@ -1,0 +1,290 @@
+"""Golden cases of Loci-Segmented in time: from predictor and gate to the whole loop, and scores."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from objectcentric_jax.checkpoint_import import loci_sequence as importer
+from objectcentric_jax.checkpoint_import.names import convert
+from objectcentric_jax.metrics import hard_masks
+from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.models.loci.mask_cleanup import (
+  closed,
+  largest_component,
+  without_small,
+)
+from objectcentric_jax.models.loci.mask_cleanup import (
+  hard_masks as chosen_masks,
+)
+from objectcentric_jax.models.loci.object_discovery import ObjectDiscovery
+from objectcentric_jax.models.loci.predictor import Memory, Predictor
+from objectcentric_jax.models.loci.update_gate import UpdateGate
+from tests.golden import case as golden
+from tests.golden import elbo_training
+
+SOURCE = "golden case"
+
+
+def check_sequence(case: dict, arrays: dict) -> list[golden.Result]:
+  """Compares what the case is about, as its inputs and parameters say."""
+  inputs, names = inputs_of(arrays), set(case["params"])
+  if "pred_masks" in inputs:
+    return check_scores(case, arrays)
+  if "mask_logits" in inputs:
+    return check_cleanup(case, arrays)
+  if "sampled_index_0" in inputs:
+    return check_discovery(case, arrays)
+  if "occlusion_cur" in inputs:
+    return check_gate(case, arrays)
+  if any(name.startswith("predictor.l0rds") for name in names):
+    return check_predictor(case, arrays)
+  raise ValueError(f"no part of the model has these parameters: {sorted(names)[:3]}")
+
+
+def inputs_of(arrays: dict) -> dict[str, np.ndarray]:
+  """The inputs of a case by name."""
+  return {
+    name.removeprefix("inputs/"): array
+    for name, array in arrays.items()
+    if name.startswith("inputs/")
+  }
+
+
+def slots(array, count: int) -> np.ndarray:
+  """Published [B, K c] to [B, K, c]."""
+  return array.reshape(len(array), count, -1)
+
+
+def flat(array) -> np.ndarray:
+  """[B, K, c] to the published [B, K c]."""
+  return np.asarray(array).reshape(len(array), -1)
+
+
+def latents_of(inputs: dict, suffix: str, count: int) -> Latents:
+  """The slots whose position, gestalt and priority have names with this ending."""
+  return Latents(
+    *(slots(inputs[f"{name}{suffix}"], count) for name in ("position", "gestalt", "priority"))
+  )
+
+
+def published(latents: Latents, suffix: str) -> dict[str, np.ndarray]:
+  """The outputs of a case that hold these slots."""
+  return {
+    f"{name}{suffix}": flat(getattr(latents, name)) for name in ("position", "gestalt", "priority")
+  }
+
+
+def weighted(latents: Latents, weights: Latents) -> jax.Array:
+  """Sum of the slots' entries times these."""
+  return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, latents, weights)))
+
+
+def gradient_results(case: dict, gradients, table: dict, prefix: str = "") -> list[golden.Result]:
+  """Comparison of the gradient norms of all parameters, or of those with a prefix."""
+  norms = elbo_training.norms_by_published_name(jax.device_get(gradients), table)
+  norms = {prefix + name: norm for name, norm in norms.items()}
+  expected = {n: v for n, v in case["grad_norms"].items() if n.startswith(prefix)}
+  absent = [name for name in case.get("no_grad", ()) if name.startswith(prefix)]
+  by_name = case.get("grad_norms_tolerance_by_name", {})
+  return golden.compare_gradient_norms(
+    case | {"no_grad": absent},
+    norms,
+    "gradient",
+    expected,
+    case.get("grad_norms_tolerance", 1e-3),
+    by_name,
+  )
+
+
+def check_predictor(case: dict, arrays: dict) -> list[golden.Result]:
+  """Outputs, memory, traces and gradients over several steps, cut where the case says."""
+  config, inputs = case["config"], inputs_of(arrays)
+  count, heads, layers = config["num_slots"], config["heads"], config["layers"]
+  predictor = Predictor(config["channels"], layers, heads, config["reg_lambda"])
+  steps = [latents_of(inputs, f"_{t}", count) for t in range(number_of(inputs, "position_"))]
+  weights = latents_of({n.removeprefix("loss_weight_"): a for n, a in inputs.items()}, "", count)
+  batch, width = config["batch_size"], heads * config["channels"]
+  memory = Memory.zeros(batch, count, width, layers)
+  template = jax.eval_shape(
+    lambda key: predictor.init(key, steps[0], memory, False, False), elbo_training.KEY
+  )
+  table = importer.predictor_table("", "", layers)
+  params = convert(case["state_dict"], table, template["params"], SOURCE)
+  training = case["mode"] == "train"
+  cut = restart(case)
+
+  @jax.jit
+  def run(params, steps):
+    memory, loss, outputs = Memory.zeros(batch, count, width, layers), 0.0, {}
+    for t, latents in enumerate(steps):
+      if t == cut:
+        memory, loss = jax.lax.stop_gradient(memory), 0.0
+      latents, memory, openings = predictor.apply(
+        {"params": params}, latents, memory, training, False
+      )
+      loss = loss + weighted(latents, weights)
+      for name in ("position", "gestalt", "priority"):
+        outputs[f"{name}_{t}"] = getattr(latents, name)
+      outputs[f"hidden_{t}"] = memory.state
+      outputs |= {f"openings_{t}_{i}": share for i, share in enumerate(openings)}
+    return loss, (outputs, memory.traces)
+
+  (loss, (outputs, traces)), gradients = jax.value_and_grad(run, has_aux=True)(params, steps)
+  actual = {"loss": loss}
+  for name, value in outputs.items():
+    if name.startswith("hidden"):
+      value = value.reshape(-1, width)
+    actual[name] = value if name.startswith(("openings", "hidden")) else flat(value)
+  for i, trace in enumerate(traces):
+    for name, ours in TRACES.items():
+      actual[f"trace_norm_{i}_{name}"] = jnp.linalg.norm(getattr(trace, ours).ravel())
+  return golden.compare(case, arrays, actual) + gradient_results(case, gradients, table)
+
+
+TRACES = {
+  "e_w_gx": "gate_input",
+  "e_w_gh": "gate_state",
+  "e_b_g": "gate_bias",
+  "e_w_rx": "candidate_input",
+  "e_w_rh": "candidate_state",
+  "e_b_r": "candidate_bias",
+}
+
+
+def restart(case: dict) -> int | None:
+  """The step before which the state is detached and the loss begins anew."""
+  found = re.search(r"restarted before step (\d+)", case.get("notes", ""))
+  return int(found.group(1)) if found else None
+
+
+def number_of(inputs: dict, prefix: str) -> int:
+  """How many inputs are called prefix0, prefix1 and so on."""
+  return sum(name.removeprefix(prefix).isdigit() for name in inputs if name.startswith(prefix))
+
+
+def check_gate(case: dict, arrays: dict) -> list[golden.Result]:
+  """Mixture, gates, and gradients of parameters and inputs."""
+  config, inputs = case["config"], inputs_of(arrays)
+  count, layers = config["num_slots"], config["num_layers"]
+  gate = UpdateGate(config["num_hidden"], layers, config["noise_level"], config["reg_lambda"])
+  weights = latents_of({n.removeprefix("loss_weight_"): a for n, a in inputs.items()}, "", count)
+  ordered = (
+    latents_of(inputs, "_cur", count),
+    slots(inputs["occlusion_cur"], count),
+    latents_of(inputs, "_last", count),
+    slots(inputs["occlusion_last"], count),
+  )
+  template = jax.eval_shape(lambda key: gate.init(key, *ordered, False, False), elbo_training.KEY)
+  table = importer.gate_table("", "", layers)
+  params = convert(case["state_dict"], table, template["params"], SOURCE)
+  training = case["mode"] == "train"
+
+  @jax.jit
+  def run(params, ordered):
+    mixture, of_position, of_gestalt = gate.apply({"params": params}, *ordered, training, False)
+    return weighted(mixture, weights), (mixture, of_position, of_gestalt)
+
+  (loss, (mixture, of_position, of_gestalt)), (gradients, of_inputs) = jax.value_and_grad(
+    run, argnums=(0, 1), has_aux=True
+  )(params, ordered)
+  seen, seen_occlusion, predicted, predicted_occlusion = of_inputs
+  actual = {
+    "loss": loss,
+    "position_gate": flat(of_position),
+    "gestalt_gate": flat(of_gestalt),
+    **published(mixture, ""),
+    **{f"input_grad/{n}": v for n, v in published(seen, "_cur").items()},
+    **{f"input_grad/{n}": v for n, v in published(predicted, "_last").items()},
+    "input_grad/occlusion_cur": flat(seen_occlusion),
+    "input_grad/occlusion_last": flat(predicted_occlusion),
+  }
+  return golden.compare(case, arrays, actual) + gradient_results(case, gradients, table)
+
+
+def check_discovery(case: dict, arrays: dict) -> list[golden.Result]:
+  """Several calls in a row on the same state; those without a mask begin a sequence."""
+  config, inputs = case["config"], inputs_of(arrays)
+  count, weights = config["num_slots"], case["state_dict"]
+  discovery = ObjectDiscovery(config["object_permanence_strength"], float(weights["threshold"][0]))
+  parameters = {name: weights[name] for name in ("std", "depth")}
+  batch = len(inputs["error_0"])
+  presence, permanence = jnp.zeros((batch, count, 1)), jnp.asarray(weights["init.init"][0])
+  nothing = Latents(*(jnp.zeros((batch, count, size)) for size in (4, config["gestalt_size"], 1)))
+  actual = {}
+  for t in range(number_of(inputs, "error_")):
+    error = golden.images(inputs[f"error_{t}"])
+    has_mask = f"mask_{t}" in inputs
+    given = latents_of(inputs, f"_{t}", count) if has_mask else nothing
+    mask = jnp.zeros((batch, count, *error.shape[1:]))
+    if has_mask:
+      mask = jnp.asarray(inputs[f"mask_{t}"][:, :-1, ..., None])
+    arguments = (error, mask, jnp.full((batch,), has_mask), given, presence, permanence)
+    sample = {"discovery": inputs[f"sampled_index_{t}"]}
+    if not t:
+      template = jax.eval_shape(
+        lambda key: discovery.init({"params": key, "noise": key}, *arguments, sample),  # noqa: B023
+        elbo_training.KEY,
+      )
+      table = importer.discovery_table("", "")
+      params = convert(parameters, table, template["params"], SOURCE)
+    found = discovery.apply(
+      {"params": params}, *arguments, sample, rngs={"noise": elbo_training.KEY}
+    )
+    presence, permanence = found.presence, found.permanence
+    actual |= published(found.latents, f"_{t}")
+    actual[f"slot_reset_{t}"] = flat(found.alive)
+    actual[f"last_mask_{t}"] = presence.reshape(-1, 1)
+    actual[f"init_{t}"] = permanence.reshape(1)
+  return golden.compare(case, arrays, actual)
+
+
+def check_cleanup(case: dict, arrays: dict) -> list[golden.Result]:
+  """Every step of the clean-up of proposed masks."""
+  window = case["config"]["kernel_size"]
+  logits = jnp.asarray(inputs_of(arrays)["mask_logits"])[..., None]
+  hard = chosen_masks(logits)
+  largest = largest_component(hard)
+  filled = closed(largest, window)
+  steps = {
+    "hard": hard,
+    "largest": largest,
+    "filled": filled,
+    "cleaned": without_small(filled, window),
+  }
+  return golden.compare(case, arrays, {name: mask[..., 0] for name, mask in steps.items()})
+
+
+def check_scores(case: dict, arrays: dict) -> list[golden.Result]:
+  """Scores of masks that are sure of a pixel, by the published definitions."""
+  inputs, threshold = inputs_of(arrays), case["config"]["threshold"]
+  truth, masks = inputs["gt_masks"], inputs["pred_masks"]
+  objects, components = truth.shape[1], masks.shape[1]
+  labels = np.where(truth.max(1) > threshold, truth.argmax(1) + 1, 0)[:, None, ..., None]
+  masks = jnp.asarray(masks)[:, None, ..., None]
+  tables = hard_masks.frame_tables(jnp.asarray(labels), masks, objects + 1, threshold)
+  tables = np.asarray(tables, np.float64)[:, 0]
+  split = hard_masks.Split(
+    objects=np.arange(objects + 1) > 0,
+    slots=np.arange(components + 1) < components - 1,
+    background=np.arange(components + 1) == components - 1,
+  )
+  overlap = hard_masks.matched_overlap(tables, split)
+  foreground = jnp.asarray(labels > 0, jnp.float32)
+  iou, f1 = hard_masks.soft_overlap(foreground, 1 - masks[:, :, -1])
+  agreement = hard_masks.published_agreement(tables, split)
+  actual = {
+    **agreement,
+    "fg_ami": hard_masks.published_information(tables, split, foreground=True),
+    "ami": hard_masks.published_information(tables, split, foreground=False),
+    "iou": overlap.iou.sum() / overlap.objects.sum(),
+    "f1": overlap.f1.sum() / overlap.objects.sum(),
+    "iou_sum": overlap.iou.sum(),
+    "f1_sum": overlap.f1.sum(),
+    "num_objects": overlap.objects.sum(),
+    "oca": hard_masks.counted(tables, split),
+    "fg_iou": iou[:, 0],
+    "fg_f1": f1[:, 0],
+  }
+  return golden.compare(case, arrays, actual)
