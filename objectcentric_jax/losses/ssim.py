@@ -43,22 +43,20 @@ def weighted_mean(values: Array, weights: Array) -> Array:
 
 
 def l1_ssim(output: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:
-  """Mean over the batch of the loss, the absolute difference and the dissimilarity: scalars."""
+  """The loss, the absolute difference and the dissimilarity it is made of: each [B]."""
   difference = weighted_mean(absolute(output - target), weights)
   unlike = weighted_mean(dissimilarity(output, target), weights)
-  loss = (1 - SSIM_SHARE) * difference + SSIM_SHARE * unlike
-  return loss.mean(), difference.mean(), unlike.mean()
+  return (1 - SSIM_SHARE) * difference + SSIM_SHARE * unlike, difference, unlike
 
 
 def ycbcr_l2_ssim(output: Array, target: Array, weights: Array) -> tuple[Array, Array, Array]:
   """Of colours in [0, 1]: dissimilarity of luma plus squared differences of chroma.
 
   Returns:
-    Means over the batch: the loss, its part from chroma, its part from luma. The target gets no
-    gradient.
+    The loss, its part from chroma, its part from luma: each [B]. The target gets no gradient.
   """
   output, target = rgb_to_ycbcr(output), rgb_to_ycbcr(lax.stop_gradient(target))
   luma = weighted_mean(dissimilarity(output[..., :1], target[..., :1]), weights)
   squares = CHROMA_WEIGHT * (output[..., 1:] - target[..., 1:]) ** 2
   chroma = weighted_mean(squares, weights)
-  return (luma + chroma).mean(), chroma.mean(), luma.mean()
+  return luma + chroma, chroma, luma

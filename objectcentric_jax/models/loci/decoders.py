@@ -212,7 +212,8 @@ class SlotDecoder(nn.Module):
     rgb = self.rgb(flat(position), rgb_code, seen, by_depth)
     depth = flat(position)[:, None, None, 2:3] + standard * flat(gestalt)[:, None, None, -1:]
     parts = (mask, raw_mask, rgb, depth, standard)
-    return DecodedSlots(*(x.reshape(batch, slots, *x.shape[1:]) for x in parts))
+    parts = (at_least_float32(x).reshape(batch, slots, *x.shape[1:]) for x in parts)
+    return DecodedSlots(*parts)
 
   def _places(self, position, priority, raw: bool, sample: Sample) -> list[Array]:
     """Where slots are, [B, K, h, w, 1]: with priorities, then without, as asked for."""

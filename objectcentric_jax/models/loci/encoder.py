@@ -174,12 +174,14 @@ class HyperSequence(nn.Module):
     return WEIGHTS * sum(self.widths)
 
   @nn.compact
-  def __call__(self, x: Array, dynamic: Array) -> Array:
+  def __call__(self, x: Array, dynamic: Array | None) -> Array:
     """Args: x as above; dynamic [N, weight_count], added to the base by a learned factor."""
     base = self.param("base", base_weights(self.widths), (1, self.weight_count), jnp.float32)
     gain = self.param("gain", nn.initializers.constant(TINY), (1,), jnp.float32)
-    base, gain, dynamic = promote_dtype(base, gain, dynamic, dtype=self.dtype)
-    weights = base + gain.reshape(1, 1) * dynamic
+    weights = base
+    if dynamic is not None:
+      base, gain, dynamic = promote_dtype(base, gain, dynamic, dtype=self.dtype)
+      weights = base + gain.reshape(1, 1) * dynamic
     for i, (kind, features) in enumerate(self.layers):
       name = f"layer_{i}"
       if kind == "block":
@@ -248,7 +250,7 @@ class Encoder(nn.Module):
 
   @nn.compact
   def __call__(
-    self, inputs: SlotInputs, training: bool, sample: Sample = True
+    self, inputs: SlotInputs, training: bool, sample: Sample = True, dynamic: bool = True
   ) -> tuple[Array, Array, Array]:
     """Encodes slots.
 
@@ -256,10 +258,12 @@ class Encoder(nn.Module):
       inputs: what they see.
       training: whether codes are noisy; otherwise they are zeros and ones.
       sample: as in `objectcentric_jax.nn.noise`.
+      dynamic: whether codes choose weights; otherwise all slots have the base weights.
     """
     batch, slots = inputs.position.shape[:2]
     parts = self.parts
-    weights = self._weights(inputs, {name: part.weight_count for name, part in parts.items()})
+    counts = {name: part.weight_count for name, part in parts.items()}
+    weights = self._weights(inputs, counts) if dynamic else dict.fromkeys(counts)
     run = lambda name, x: parts[name].copy(name=name)(x, weights[name])  # noqa: E731
     stem = run("stem", slot_channels(inputs, self.squashed))
     position, priority = self._locate(run("position", stem), batch, slots)
