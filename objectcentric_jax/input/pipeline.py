@@ -82,9 +82,7 @@ def train_batches(
 class _InChunks:
   """Reads batches of clips chunk by chunk; the last clips are kept for the chunks to come."""
 
-  def __init__(
-    self, read: Callable[[int], Batch], examples: Examples, length: int, lead: int
-  ):
+  def __init__(self, read: Callable[[int], Batch], examples: Examples, length: int, lead: int):
     first = examples.read(np.zeros(1, int))
     if "video" not in first:
       raise InputError(f"config.data.chunk is {length}, but config.data.fields has no video")
