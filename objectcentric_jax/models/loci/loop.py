@@ -148,6 +148,7 @@ class Seen:
 
   Attributes:
     uncertainty: [B, H, W, 1] how little of each pixel is background.
+    background: [B, H, W, 3] and background_depth [B, H, W, 1] in this frame.
     reconstruction: of this frame.
     latents: slots of this frame, after the update gate.
     prediction: of the next frame, and the slots in it; those of this frame in a teacher-forced
@@ -160,6 +161,8 @@ class Seen:
   """
 
   uncertainty: Array
+  background: Array
+  background_depth: Array
   reconstruction: View
   latents: Latents
   prediction: View
@@ -351,8 +354,11 @@ class LociNetwork(nn.Module):
 
   def _behind(self, image, depth, train, sample) -> tuple[Array, Array, Array]:
     """Uncertainty, colours and depth of the background, which is not trained here."""
-    found = self.background.still(self._picture(image, depth), train, sample)
-    return lax.stop_gradient(found)
+    picture = self._picture(image, depth)
+    if self.is_initializing():  # its encoder of motion has nothing to do here, but has weights
+      still, certain = jnp.zeros((len(image),), bool), jnp.zeros_like(image[..., :1])
+      self.background(picture, picture, certain, certain, still, 1.0, train, sample)
+    return lax.stop_gradient(self.background.still(picture, train, sample))
 
   def _guided(self, carry: Carry, step: Step) -> Carry:
     """The carry, with masks and positions from proposals in the rows where a sequence begins."""
@@ -417,8 +423,10 @@ class LociNetwork(nn.Module):
     used = (own.max((2, 3, 4)) > USED).astype(own.dtype).mean(1)
     shared = dict(
       uncertainty=uncertainty,
+      background=behind[0],
+      background_depth=behind[1],
       reconstruction=reconstruction,
-      uncertainty_error=lax.stop_gradient(((uncertainty - own.sum(1)) ** 2).mean() * used[:, 0]),
+      uncertainty_error=lax.stop_gradient(((uncertainty - own.sum(1)) ** 2).mean() * used),
     )
 
     def wait(network):
