@@ -237,9 +237,7 @@ class LociNetwork(nn.Module):
 
     if self.rematerialise:
       step = nn.remat(step, prevent_cse=False)
-    scan = nn.scan(
-      step, variable_broadcast="params", split_rngs={"params": False, NOISE: True}
-    )
+    scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False, NOISE: True})
     loop, observed = scan(self, loop, steps)
     return loop.carry, loop.permanence, observed
 
