@@ -20,6 +20,7 @@ def base() -> ml_collections.ConfigDict:
   data.frames = 0  # of the videos that come out; 0 likewise
   # Frames of a training step: consecutive steps get consecutive chunks of clips; 0 for whole clips.
   data.chunk = 0
+  data.lead = 0  # how often the first frame is shown in chunks before the clip, at negative times
   # Steps, each dict(name=..., ...), of objectcentric_jax/input/preprocess.py; without any pictures
   # are resized to side x side by their nearest pixel.
   data.preprocess = ()

@@ -20,6 +20,14 @@ from objectcentric_jax.models.loci.mask_cleanup import (
 )
 from objectcentric_jax.models.loci.object_discovery import ObjectDiscovery
 from objectcentric_jax.models.loci.predictor import Memory, Predictor
+from objectcentric_jax.models.loci.proposal import (
+  MASK_WEIGHT,
+  ProposalNetwork,
+  mask_loss,
+  position_loss,
+  proposal_targets,
+  proposals,
+)
 from objectcentric_jax.models.loci.update_gate import UpdateGate
 from tests.golden import case as golden
 from tests.golden import elbo_training
@@ -36,6 +44,8 @@ def check_sequence(case: dict, arrays: dict) -> list[golden.Result]:
     return check_cleanup(case, arrays)
   if "sampled_index_0" in inputs:
     return check_discovery(case, arrays)
+  if "gt_masks" in inputs:
+    return check_proposal(case, arrays)
   if "occlusion_cur" in inputs:
     return check_gate(case, arrays)
   if any(name.startswith("predictor.l0rds") for name in names):
@@ -238,6 +248,53 @@ def check_discovery(case: dict, arrays: dict) -> list[golden.Result]:
     actual[f"last_mask_{t}"] = presence.reshape(-1, 1)
     actual[f"init_{t}"] = permanence.reshape(1)
   return golden.compare(case, arrays, actual)
+
+
+def check_proposal(case: dict, arrays: dict) -> list[golden.Result]:
+  """Losses and gradients of the proposal network; in evaluation its cleaned masks and positions."""
+  config, inputs = case["config"]["model"], inputs_of(arrays)
+  settings, uses_depth = config["position_proposal"], config["input_depth"]
+  network = ProposalNetwork(
+    settings["num_slots"],
+    settings["base_channels"],
+    tuple(settings["encoder_blocks"]),
+    tuple(settings["decoder_blocks"]),
+  )
+  depth, rgb = golden.images(inputs["gt_depth"]), golden.images(inputs["gt_rgb"])
+  targets = proposal_targets(jnp.asarray(inputs["gt_masks"])[..., None], depth, signed=False)
+  foreground = targets.foreground
+  if "fg_mask" in inputs:
+    foreground = jnp.asarray(golden.images(inputs["fg_mask"]))
+  picture = depth if uses_depth else rgb
+  template = jax.eval_shape(lambda key: network.init(key, picture, foreground), elbo_training.KEY)
+  blocks = network.encoder_blocks, network.decoder_blocks
+  table = importer.proposal_table("", "", *blocks)
+  params = convert(case["state_dict"], table, template["params"], SOURCE)
+
+  @jax.jit
+  def run(params):
+    position, logits = network.apply({"params": params}, picture, foreground)
+    regulariser = position_loss(position, targets.position, None if uses_depth else depth)
+    of_masks, iou = mask_loss(targets.masks, logits, background_class=False)
+    return regulariser + MASK_WEIGHT * of_masks, (regulariser, of_masks, iou, position, logits)
+
+  (loss, (regulariser, of_masks, iou, position, logits)), gradients = jax.value_and_grad(
+    run, has_aux=True
+  )(params)
+  actual = {
+    "loss": loss,
+    "regularizer_loss": regulariser,
+    "mask_loss": MASK_WEIGHT * of_masks,
+    "iou": 100 * iou,
+    "softmask": golden.nchw(jnp.clip(position[..., :3], 0, 1)),
+    "position_map": golden.nchw(position),
+    "mask_logits": logits[..., 0],
+  }
+  if case["mode"] == "eval":
+    masks, places = proposals(logits, depth)
+    actual |= {"mask": masks[..., 0], "position": places}
+  results = golden.compare(case, arrays, actual)
+  return results + (gradient_results(case, gradients, table) if "grad_norms" in case else [])
 
 
 def check_cleanup(case: dict, arrays: dict) -> list[golden.Result]:

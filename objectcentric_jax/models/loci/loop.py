@@ -77,6 +77,7 @@ class Carry:
 
   Attributes:
     begun: [B] bool: whether the sequence has begun; nothing else counts before.
+    time: [B] int32 place in the clip of the first frame of the last chunk.
     frame: [B, H, W, 3] and frame_depth [B, H, W, 1]: the last frame.
     latents: slots as expected in the next one.
     masks, raw_masks, occlusion, depth: of the last view, see `View`.
@@ -88,6 +89,7 @@ class Carry:
   """
 
   begun: Array
+  time: Array
   frame: Array
   frame_depth: Array
   latents: Latents
@@ -289,6 +291,7 @@ class LociNetwork(nn.Module):
     after = result.prediction
     carry = Carry(
       begun=jnp.ones_like(carry.begun),
+      time=carry.time,
       frame=step.next_image,
       frame_depth=step.next_depth,
       latents=result.predicted,
@@ -484,6 +487,7 @@ def new_carry(network: LociNetwork, batch: int, height: int, width: int, dtype) 
   features = network.predictor.heads * network.predictor.features
   return Carry(
     begun=jnp.zeros((batch,), bool),
+    time=jnp.zeros((batch,), jnp.int32),
     frame=picture(height, width, 3),
     frame_depth=picture(height, width, 1),
     latents=Latents(picture(slots, 4), picture(slots, size), picture(slots, 1)),
