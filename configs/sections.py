@@ -12,6 +12,8 @@ def base() -> ml_collections.ConfigDict:
 
   config.data = data = ml_collections.ConfigDict()
   data.name = ""  # dataset, or dataset/variant, as data.prepare names it
+  # Several sets instead, each dict(name=..., weight=...); see objectcentric_jax/input/mixture.py.
+  data.mixture = ()
   data.directory = ""  # of prepared sets; "" for $OBJECTCENTRIC_DATA or ~/objectcentric_data
   data.split = "train"
   # What is read, as the dataset calls it; a name that ends in ? is left out where it is not there.

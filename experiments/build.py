@@ -48,9 +48,11 @@ def prepare_data(config: Mapping[str, Any]):
   """
   from data import prepare  # TFDS is slow to import
 
-  name, directory = config["data"]["name"], config["data"]["directory"]
-  if name != GENERATED and prepare.can_generate(name):
-    prepare.prepare(name, directory or None)
+  data = config["data"]
+  mixed = [described["name"] for described in data["mixture"]]
+  for name in (data["name"],) if data["name"] == GENERATED or not mixed else mixed:
+    if name != GENERATED and prepare.can_generate(name):
+      prepare.prepare(name, data["directory"] or None)
 
 
 def check_slots(config: Mapping[str, Any], examples: Examples):
