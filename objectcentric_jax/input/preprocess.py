@@ -39,6 +39,7 @@ STEPS: Mapping[str, type[Step]] = {
   "foreground_mask": objects.ForegroundMask,
   "object_crop": objects.ObjectCrop,
   "scale_depth": objects.ScaleDepth,
+  "object_boxes": values.ObjectBoxes,
 }
 WHERE = "config.data.preprocess"
 
