@@ -8,7 +8,7 @@ import numpy as np
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.metrics.ari import adjusted_rand_index
-from objectcentric_jax.metrics.contingency import contingency
+from objectcentric_jax.metrics.contingency import contingency, frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.scene import Scene
 
@@ -58,16 +58,18 @@ def segmentation_metrics(
     InputError: the scene has no masks, the batch no segmentation, or one of another size or with
       fractions, or a background id is not a label.
   """
-  _check(scene, batch, labels, background_ids)
+  check_segmentation(scene, batch, labels, background_ids)
   truth = jnp.asarray(batch["segmentation"], jnp.int32)  # unsigned ones could not be compared to -1
   foreground = ~np.isin(np.arange(labels), background_ids)
 
   def scores(masks):
     count = masks.shape[-4]
     # Row 0 holds the ignored pixels, row 1 + i those of label i.
-    table = contingency(
-      jnp.maximum(truth, -1) + 1, predicted_labels(masks), labels + 1, count
-    )  # [B, labels + 1, K]
+    found = jnp.maximum(truth, -1) + 1, predicted_labels(masks)
+    if truth.ndim == 5:
+      table = frame_contingency(*found, labels + 1, count).sum(1)
+    else:
+      table = contingency(*found, labels + 1, count)  # [B, labels + 1, K]
     known = table[:, 1:]
     mean, scaled = segmentation_covering(known, np.ones(labels, bool))
     foreground_mean, foreground_scaled = segmentation_covering(known, foreground)
@@ -89,7 +91,10 @@ def segmentation_metrics(
   return report
 
 
-def _check(scene, batch, labels, background_ids):
+def check_segmentation(
+  scene: Scene, batch: Mapping[str, Array], labels: int, background_ids: tuple[int, ...]
+):
+  """Raises InputError unless masks and segmentation can be compared, see `segmentation_metrics`."""
   if scene.masks is None:
     raise InputError("segmentation metrics: this model has no masks; leave these metrics out")
   if "segmentation" not in batch:

@@ -2,7 +2,9 @@
 
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
 quantities by the names that losses and the train step report (`share/K`, `largest_share`,
-`kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one is absent it is silent.
+`kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`; of models that find objects in
+videos `objects`, `tracked` and `new` per frame and `foreground_share`); where one is absent it is
+silent.
 """
 
 import re
@@ -25,6 +27,9 @@ NO_INFORMATION = 0.1
 # Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
 EXPLOSION = 10.0
 SETTLED = 10  # reports before there is a median to speak of
+NO_OBJECTS = 0.1  # objects a frame
+NO_FOREGROUND = 0.01  # share of a frame
+FOLLOWED = 0.25  # share of the objects; those of the first frame of a clip cannot be
 
 
 def one_component(reports: Sequence[Report]) -> str | None:
@@ -106,6 +111,64 @@ def gradient_explosion(reports: Sequence[Report]) -> str | None:
   )
 
 
+def dead_foreground(reports: Sequence[Report]) -> str | None:
+  """The background explains everything, and next to no object is found."""
+
+  def dead(report):
+    few = report.get("objects", 1.0) < NO_OBJECTS
+    return few and report.get("foreground_share", 0.0) < NO_FOREGROUND
+
+  if not _last(reports, dead):
+    return None
+  latest = reports[-1]
+  return (
+    f"{latest['objects']:.2g} objects are found in a frame, and the foreground covers "
+    f"{latest.get('foreground_share', 0.0):.1%} of it: the background explains everything. Try a "
+    "weaker decoder of the background, hiding the background in the first steps, more cells where "
+    "objects are dense, room for more objects, a larger prior of presence at first, or a smaller "
+    "deviation of the likelihood"
+  )
+
+
+def found_anew(reports: Sequence[Report]) -> str | None:
+  """Objects are not followed: those of a frame are found anew in the next."""
+
+  def anew(report):
+    objects = report.get("objects", 0.0)
+    tracked = report.get("tracked", objects)
+    return objects > NO_OBJECTS and tracked < FOLLOWED * objects
+
+  if len(reports) < SETTLED or not all(map(anew, reports[-SETTLED:])):
+    return None
+  latest = reports[-1]
+  return (
+    f"of {latest['objects']:.3g} objects in a frame only {latest['tracked']:.3g} are those of the "
+    "frame before: objects are found anew in every frame instead of being followed. If that does "
+    "not pass, try a smaller prior of presence for new objects, a smaller share of explained area "
+    "at which proposals are rejected, or scales of boxes nearer to those of the objects; with a "
+    "perceptual loss add the adversarial one, or blur the background"
+  )
+
+
+def score_warnings(scores: Mapping[str, float]) -> dict[str, str]:
+  """Warnings in words about the scores of an evaluation, by name; tracks are looked at.
+
+  Args:
+    scores: by name; of those in `objectcentric_jax.metrics.tracking` "id_switches" and
+      "true_tracks" count, with any prefix.
+  """
+  warnings = {}
+  for name, switches in scores.items():
+    prefix = name.removesuffix("id_switches")
+    tracks = scores.get(f"{prefix}true_tracks")
+    if prefix + "id_switches" == name and tracks is not None and switches > tracks:
+      warnings[name] = (
+        f"{name} is {switches:.0f} for {tracks:.0f} true objects: identities change more than once "
+        "an object. Objects are found, but not followed; look at --what video"
+      )
+  return warnings
+
+
 class Diagnostics:
   """The checks of one training, with what they remember of it.
 
@@ -121,6 +184,8 @@ class Diagnostics:
       "one_component": one_component,
       "posterior_collapse": posterior_collapse,
       "gradient_explosion": gradient_explosion,
+      "dead_foreground": dead_foreground,
+      "found_anew": found_anew,
     }
     geco = model.get("geco") or {}
     if geco.get("use"):

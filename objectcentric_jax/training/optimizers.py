@@ -10,16 +10,20 @@ An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its con
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from objectcentric_jax.errors import InputError, check_fields, closest
 from objectcentric_jax.training.schedules import make_schedule
+
+Array = jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +78,94 @@ def sgd(rate, momentum: float = 0.0):
   return optax.sgd(rate, momentum or None)
 
 
-OPTIMIZERS = {"adam": adam, "rmsprop": rmsprop, "sgd": sgd}
+class RangerState(NamedTuple):
+  """Of `ranger`: trees like the parameters, but for the number of steps.
+
+  Attributes:
+    steps: scalar, all steps.
+    counts: scalars, steps in which the parameter had a gradient.
+    means, squares: running moments of its gradient.
+    slow: its slow weights; of no meaning before `has_slow` (scalars) is set.
+  """
+
+  steps: Array
+  counts: Any
+  means: Any
+  squares: Any
+  slow: Any
+  has_slow: Any
+
+
+def ranger(
+  rate,
+  weight_decay: float = 0.0,
+  beta1: float = 0.9,
+  beta2: float = 0.999,
+  epsilon: float = 1e-16,
+  period: int = 6,
+  share: float = 0.5,
+):
+  """Rectified Adam (Liu et al., 2020) with Lookahead (Zhang et al., 2019) and decoupled decay.
+
+  As in CognitiveModeling/Loci-Segmented, which optax's parts are not: nothing moves while the
+  rectification is not defined, moments stand uncorrected beside `epsilon`, and a parameter without
+  a gradient is left out: it neither decays nor counts a step. Here that is one whose gradient is
+  zero in every entry. Slow weights begin when they are first met, at every `period`-th step.
+  """
+  step_sizes = jnp.asarray(_rectified_step_sizes(beta1, beta2), jnp.float32)
+
+  def init(params):
+    filled = lambda value, dtype: jax.tree.map(lambda _: jnp.asarray(value, dtype), params)  # noqa: E731
+    zeros = lambda: jax.tree.map(jnp.zeros_like, params)  # noqa: E731
+    counts, has_slow = filled(0, jnp.int32), filled(False, bool)
+    return RangerState(jnp.zeros((), jnp.int32), counts, zeros(), zeros(), zeros(), has_slow)
+
+  def update(gradients, state, params):
+    steps = state.steps + 1
+    now = rate(state.steps) if callable(rate) else rate
+
+    def move(gradient, param, count, mean, square, slow, has_slow):
+      present = (gradient != 0).any()
+      count = count + present
+      mean = jnp.where(present, beta1 * mean + (1 - beta1) * gradient, mean)
+      square = jnp.where(present, beta2 * square + (1 - beta2) * gradient**2, square)
+      size = step_sizes[jnp.minimum(count, len(step_sizes) - 1)].astype(param.dtype)
+      decayed = param - weight_decay * now * param
+      fast = decayed - now * size * mean / (jnp.sqrt(square) + epsilon)
+      fast = jnp.where(present & (size > 0), fast, param)
+      meets = present & (steps % period == 0)
+      met = jnp.where(has_slow, slow + share * (fast - slow), fast)
+      delta = jnp.where(meets, met, fast) - param
+      return delta, count, mean, square, jnp.where(meets, met, slow), has_slow | meets
+
+    trees = (state.counts, state.means, state.squares, state.slow, state.has_slow)
+    leaves, tree = jax.tree.flatten(gradients)
+    others = [jax.tree.leaves(other) for other in (params, *trees)]
+    moved = [move(*each) for each in zip(leaves, *others, strict=True)]
+    deltas, *trees = (jax.tree.unflatten(tree, part) for part in zip(*moved, strict=True))
+    return deltas, RangerState(steps, *trees)
+
+  return optax.GradientTransformation(init, update)
+
+
+def _rectified_step_sizes(beta1: float, beta2: float) -> np.ndarray:
+  """By the number of steps: what multiplies rate and moments; 0 where nothing moves yet.
+
+  In float64, since small differences of large numbers decide about the first ones; the last is the
+  limit.
+  """
+  steps = np.arange(1, math.ceil(math.log(1e-9) / math.log(beta2)))
+  limit = 2 / (1 - beta2) - 1
+  power = beta2**steps
+  length = limit - 2 * steps * power / (1 - power)
+  defined = length >= 5
+  length = np.where(defined, length, 5.0)
+  variance = (length - 4) / (limit - 4) * (length - 2) / length * limit / (limit - 2)
+  sizes = np.sqrt((1 - power) * variance) / (1 - beta1**steps)
+  return np.concatenate([[0.0], np.where(defined, sizes, 0.0)])
+
+
+OPTIMIZERS = {"adam": adam, "ranger": ranger, "rmsprop": rmsprop, "sgd": sgd}
 FROZEN = "frozen"  # name of the optimiser that leaves parameters as they are
 
 

@@ -11,10 +11,13 @@ from objectcentric_jax.training.diagnostics import (
   PATIENCE,
   SETTLED,
   Diagnostics,
+  dead_foreground,
+  found_anew,
   gradient_explosion,
   multiplier_at_bound,
   one_component,
   posterior_collapse,
+  score_warnings,
 )
 from objectcentric_jax.training.loop import fit
 from objectcentric_jax.training.reports import read_metrics
@@ -67,6 +70,55 @@ def test_latents_that_say_nothing(divergences, collapsed):
   if collapsed:
     assert "posterior collapse" in message and "config.train.schedules.beta" in message
   assert posterior_collapse([divergences] * (PATIENCE - 1)) is None
+
+
+def test_no_object_is_found():
+  dead = {"objects": 0.02, "foreground_share": 0.003}
+  message = dead_foreground([dead] * PATIENCE)
+  assert message.startswith(
+    "0.02 objects are found in a frame, and the foreground covers 0.3% of it"
+  )
+  for advice in ("weaker decoder of the background", "more cells", "room for more objects"):
+    assert advice in message
+  assert dead_foreground([dead] * (PATIENCE - 1)) is None
+  assert dead_foreground([dead] * PATIENCE + [{**dead, "objects": 0.3}]) is None
+  assert dead_foreground([{**dead, "foreground_share": 0.2}] * PATIENCE) is None
+  assert dead_foreground([{"reconstruction": 1.0}] * PATIENCE) is None
+
+
+def test_objects_are_found_anew_in_every_frame():
+  anew = {"objects": 6.0, "tracked": 0.5, "new": 5.5}
+  message = found_anew([anew] * SETTLED)
+  assert message.startswith("of 6 objects in a frame only 0.5 are those of the frame before")
+  assert "smaller prior of presence for new objects" in message and "adversarial" in message
+  assert found_anew([anew] * (SETTLED - 1)) is None
+  assert found_anew([anew] * SETTLED + [{**anew, "tracked": 5.0}]) is None
+  assert found_anew([{"objects": 0.05, "tracked": 0.0}] * SETTLED) is None
+  assert found_anew([{"objects": 6.0}] * SETTLED) is None
+
+
+def test_both_are_told_of_once():
+  diagnostics = Diagnostics({})
+  dead = {"objects": 0.0, "tracked": 0.0, "foreground_share": 0.0, "gradient_norm": 1.0}
+  anew = {**dead, "objects": 5.0, "foreground_share": 0.2}
+  told = [set(diagnostics.update(report)) for report in [dead] * 5 + [anew] * (SETTLED + 2)]
+  expected = [set()] * len(told)
+  expected[PATIENCE - 1] = {"dead_foreground"}
+  expected[5 + SETTLED - 1] = {"found_anew"}
+  assert told == expected
+
+
+def test_identities_that_switch_more_often_than_there_are_objects():
+  scores = {
+    "id_switches": 12.0,
+    "true_tracks": 12.0,
+    "mask_id_switches": 30,
+    "mask_true_tracks": 12,
+  }
+  warnings = score_warnings(scores)
+  assert list(warnings) == ["mask_id_switches"]
+  assert warnings["mask_id_switches"].startswith("mask_id_switches is 30 for 12 true objects: ")
+  assert score_warnings({"fg_ari": 0.3, "id_switches": 4.0}) == {}
 
 
 @pytest.mark.parametrize(("value", "bound"), [(1e-6, "lower"), (1e10, "upper")])

@@ -94,6 +94,7 @@ class PartAutoencoder(nn.Module):
   encoder: CodeEncoder
   decoder: MaskDecoder | DepthDecoder | RgbDecoder
 
+  @nn.compact
   def __call__(
     self, objects: Objects, training: bool, sample: Sample = True
   ) -> tuple[dict[str, Array], Array, Array]:

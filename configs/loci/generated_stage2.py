@@ -1,0 +1,19 @@
+"""Loci-Segmented at laptop size: stage 2, on generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_stage2.py --workdir runs/stage2
+
+1,500 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+out. Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.encoder_decoder(config, passes=3, input_depth=True)
+  _base.small_sizes(config)
+  _base.generated_objects(config)
+  config.train.steps = 1_500
+  return variants.apply(config, variant)
