@@ -91,7 +91,7 @@ def model_config(settings: Mapping[str, Any]) -> dict[str, Any]:
   return {
     "slots": model["num_slots"],
     "mode": model["inference_mode"],
-    "sees_depth": model["input_depth"],
+    "input_depth": model["input_depth"],
     "teacher_forcing": forced,
     "drop_over_batch": True,
     "rgb_loss": RGB_LOSSES[model["rgb_loss"]],

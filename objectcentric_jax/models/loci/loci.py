@@ -29,6 +29,7 @@ from objectcentric_jax.models.loci.loop import (
 )
 from objectcentric_jax.models.loci.object_discovery import ObjectDiscovery
 from objectcentric_jax.models.loci.objects import NO_DEPTH, RGB_LOSSES, check_rgb_loss
+from objectcentric_jax.models.loci.pictures import frame_rows, slot_rows
 from objectcentric_jax.models.loci.predictor import Predictor
 from objectcentric_jax.models.loci.proposal import PROPOSAL_FIELDS, make_proposal
 from objectcentric_jax.models.loci.scores import sure_mask_metric
@@ -177,8 +178,8 @@ class LociTask:
     """
     if "depth" in batch:
       return batch["depth"]
-    if self.network.sees_depth:
-      raise InputError("config.data.fields lacks depth, which config.model.sees_depth asks for")
+    if self.network.input_depth:
+      raise InputError("config.data.fields lacks depth, which config.model.input_depth asks for")
     picture = batch["image"] if "image" in batch else batch["video"]
     return jnp.full_like(picture[..., :1], NO_DEPTH)
 
@@ -251,6 +252,40 @@ class LociTask:
       background=jnp.arange(self.network.slots + 1) == self.network.slots,
     )
 
+  @property
+  def panels(self):
+    return {"frames": self.frames, "slots": self.slots}
+
+  def frames(self, params, model_state, batch, rng) -> dict[str, Array]:
+    """Frames of the videos with what was seen in and expected of them: rows [B, T, H, W, 3]."""
+
+    def draw(seen, step):
+      return frame_rows(step.image, step.depth, seen)
+
+    return self._pictures(params, model_state, batch, rng, draw)
+
+  def slots(self, params, model_state, batch, rng) -> dict[str, Array]:
+    """Slots of the frame in the middle of the videos: rows [B, K, H, W, 3]."""
+
+    def draw(seen, step):
+      latents = seen.latents
+      rows = slot_rows(seen.reconstruction, latents.position, latents.gestalt)
+      ahead = slot_rows(seen.prediction, seen.predicted.position, seen.predicted.gestalt)
+      return rows | {f"expected {name}": row for name, row in ahead.items()}
+
+    rows = self._pictures(params, model_state, batch, rng, draw)
+    if "video" not in batch:
+      return rows
+    return {name: row[:, row.shape[1] // 2] for name, row in rows.items()}
+
+  def _pictures(self, params, model_state, batch, rng, draw) -> dict[str, Array]:
+    """`draw` of the steps of the videos, [B, T, ...], or of the last step on images, [B, ...]."""
+    rows = self.watch(params, model_state, batch, rng, True, draw)[1]
+    if "video" not in batch:
+      return {name: row[-1] for name, row in rows.items()}
+    frames = batch["video"].shape[1]
+    return {name: row[-frames:].swapaxes(0, 1) for name, row in rows.items()}
+
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     """None: the errors of training are of chunks; see `metrics` for what is scored."""
     return {}
@@ -286,7 +321,7 @@ def _code_report(name: str, gestalt: Array, masks: Array) -> dict[str, Array]:
   return lax.stop_gradient(report)
 
 
-NETWORK_FIELDS = ("slots", "mode", "sees_depth", "teacher_forcing", "drop_over_batch")
+NETWORK_FIELDS = ("slots", "mode", "input_depth", "teacher_forcing", "drop_over_batch")
 TASK_FIELDS = (
   "rgb_loss",
   "teacher_forcing",

@@ -186,7 +186,7 @@ class LociNetwork(nn.Module):
     proposal: of first masks, in the mode "segmentation".
     mode: how slots find their objects: at random; at random, dropping all but one of several that
       find the same; or guided by proposals.
-    sees_depth: whether depth is an input; else the model looks at the depth that it expects.
+    input_depth: whether depth is an input; else the model looks at the depth that it expects.
     teacher_forcing: free steps up to this one that the losses of position and appearance wait.
     raw_predictions: whether predictions are decoded with hidden parts, as in training.
     drop_over_batch: see `drop_similar`.
@@ -202,7 +202,7 @@ class LociNetwork(nn.Module):
   proposal: ProposalNetwork | None
   slots: int
   mode: str
-  sees_depth: bool
+  input_depth: bool
   teacher_forcing: int
   raw_predictions: bool = True
   drop_over_batch: bool = False
@@ -266,7 +266,7 @@ class LociNetwork(nn.Module):
     position, gestalt, priority = self.encoder(
       SlotInputs(
         image=step.image,
-        depth=step.depth if self.sees_depth else expected_depth,
+        depth=step.depth if self.input_depth else expected_depth,
         error=error,
         mask=carry.masks,
         raw_mask=raw_masks,
@@ -350,7 +350,7 @@ class LociNetwork(nn.Module):
 
   def _picture(self, image: Array, depth: Array) -> Array:
     """What background and proposals look at."""
-    return jnp.concatenate([image, depth], axis=-1) if self.sees_depth else image
+    return jnp.concatenate([image, depth], axis=-1) if self.input_depth else image
 
   def _behind(self, image, depth, train, sample) -> tuple[Array, Array, Array]:
     """Uncertainty, colours and depth of the background, which is not trained here."""
@@ -369,7 +369,7 @@ class LociNetwork(nn.Module):
       picture = network._picture(step.image, step.depth)
       uncertainty = network.background.uncertainty(picture)
       foreground = (uncertainty > FOREGROUND).astype(picture.dtype)
-      seen = step.depth if network.sees_depth else step.image
+      seen = step.depth if network.input_depth else step.image
       masks, position = proposals(network.proposal(seen, foreground)[1], step.depth)
       rest = 1 - masks.max(1, keepdims=True)
       masks, position = largest_first(masks, position, network.slots)

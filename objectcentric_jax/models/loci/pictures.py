@@ -4,6 +4,8 @@ They stand for the `--save` options of CognitiveModeling/Loci-Segmented (its
 model/scripts/evaluation.py).
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -67,3 +69,51 @@ def code_pictures(gestalt: Array, height: int, width: int) -> Array:
   rows = jnp.arange(height) * 3 // height
   columns = jnp.arange(width) * codes.shape[-1] // width
   return grey(jnp.clip(codes[..., rows[:, None], columns[None]], 0, 1)[..., None])
+
+
+def slot_rows(view: Any, position: Array, gestalt: Array) -> dict[str, Array]:
+  """Every slot and the background alone: rows of pictures [B, K + 1 or K, H, W, 3].
+
+  Args:
+    view: a `View` of frames [B, ...].
+    position: [B, K, 4] and gestalt [B, K, 3 G + 1] of its slots.
+  """
+  height, width = view.image.shape[-3:-1]
+  masks = view.masks
+  occluded = jnp.maximum(view.raw_masks - masks[:, :-1], 0)
+  known = jnp.broadcast_to(masks > 0.1, view.depths.shape)
+  return {
+    "slot colours": view.components,
+    "slot in its mask": view.components * masks,
+    "slot depth": jax.vmap(jax.vmap(grey_depth))(view.depths, known),
+    "slot mask": grey(masks),
+    "whole mask": grey(view.raw_masks),
+    "occluded": grey(occluded),
+    "position": placed(position, height, width),
+    "code": code_pictures(gestalt, height, width),
+  }
+
+
+def frame_rows(image: Array, depth: Array, seen: Any) -> dict[str, Array]:
+  """Frames and what was made of them: rows of pictures [B, H, W, 3].
+
+  Args:
+    image, depth: of the frames, [B, H, W, 3 or 1]; negative depth is not known.
+    seen: a `Seen` of these frames.
+  """
+  view, expected = seen.reconstruction, seen.prediction
+  everywhere = jnp.ones_like(view.depth, bool)
+  return {
+    "frame": image,
+    "depth": grey_depth(depth, depth >= 0),
+    "slots in the frame": overlay(image, view.masks[:, :-1]),
+    "reconstruction": view.image,
+    "reconstructed depth": grey_depth(view.depth, everywhere),
+    "masks": coloured_masks(view.masks[:, :-1]),
+    "uncertainty": grey(jnp.clip(seen.uncertainty, 0, 1)),
+    "background": seen.background,
+    "background depth": grey_depth(seen.background_depth, everywhere),
+    "expected next": expected.image,
+    "expected depth": grey_depth(expected.depth, everywhere),
+    "expected masks": coloured_masks(expected.masks[:, :-1]),
+  }

@@ -32,23 +32,25 @@ from objectcentric_jax.scene import Scene
 
 Array = jax.Array
 
+LABELS = 32  # objects of a picture, at most, as published
+
 
 @dataclasses.dataclass(frozen=True)
 class ProposalTask:
   """The network with its losses, as `objectcentric_jax.training.task.Task`.
 
-  Batches have `image`, `masks` of visible objects and perhaps `depth`. The network is shown the
+  Batches have `image`, `segmentation` and perhaps `depth`. The network is shown the
   true foreground.
 
   Attributes:
     network: the model.
-    sees_depth: whether it looks at depth instead of colours.
+    input_depth: whether it looks at depth instead of colours.
     published_targets: targets as the published weights were trained with, see `proposal_targets`
       and `mask_loss`; False corrects them.
   """
 
   network: ProposalNetwork
-  sees_depth: bool
+  input_depth: bool
   published_targets: bool
 
   @property
@@ -64,7 +66,7 @@ class ProposalTask:
     """Errors of positions, and cross-entropy of masks after matching."""
     del now, rng, sample
     depth, targets, position, logits = self._explain(params, batch)
-    of_position = position_loss(position, targets.position, None if self.sees_depth else depth)
+    of_position = position_loss(position, targets.position, None if self.input_depth else depth)
     of_masks, iou = mask_loss(targets.masks, logits, not self.published_targets)
     loss = of_position + MASK_WEIGHT * of_masks
     report = {"position": of_position, "masks": MASK_WEIGHT * of_masks, "iou": iou}
@@ -111,40 +113,43 @@ class ProposalTask:
 
   def _pictures(self, batch) -> tuple[Array, Array]:
     """What the network looks at, and the depth."""
-    for name in ("image", *(["depth"] if self.sees_depth else [])):
+    for name in ("image", *(["depth"] if self.input_depth else [])):
       if name not in batch:
         raise InputError(f"config.data.fields lacks {name}, which proposals look at")
     image = batch["image"]
     depth = batch["depth"] if "depth" in batch else jnp.full_like(image[..., :1], NO_DEPTH)
-    return (depth if self.sees_depth else image), depth
+    return (depth if self.input_depth else image), depth
 
   def _explain(self, params, batch) -> tuple[Array, Targets, Array, Array]:
     """Depth, targets, position maps and mask logits of a batch."""
-    if "masks" not in batch:
-      raise InputError("config.data.fields lacks masks, which proposals are trained on")
+    if "segmentation" not in batch:
+      raise InputError("config.data.fields lacks segmentation, which proposals are trained on")
     picture, depth = self._pictures(batch)
-    masks = _largest_masks(batch["masks"], self.network.slots)
+    masks = largest_masks(batch["segmentation"], self.network.slots, picture.dtype)
     targets = proposal_targets(masks, depth, signed=not self.published_targets)
     variables = {"params": params["proposal"]}
     position, logits = self.network.apply(variables, picture, targets.foreground)
     return depth, targets, at_least_float32(position), at_least_float32(logits)
 
 
-def _largest_masks(masks: Array, count: int) -> Array:
-  """The `count` largest of masks [B, K, H, W, 1], larger ones first, filled up with empty ones."""
-  missing = max(count - masks.shape[1], 0)
-  masks = jnp.pad(masks, ((0, 0), (0, missing), (0, 0), (0, 0), (0, 0)))
+def largest_masks(labels: Array, count: int, dtype) -> Array:
+  """Masks [B, count, H, W, 1] of the largest objects in labels [B, H, W, 1], larger ones first.
+
+  Label 0 is background, and labels above LABELS are left out. Fewer objects leave empty masks.
+  """
+  numbers = jnp.arange(1, max(LABELS, count) + 1).reshape(1, -1, 1, 1, 1)
+  masks = (labels[:, None] == numbers).astype(dtype)
   order = jnp.argsort(-masks.sum((2, 3, 4)), axis=1)[:, :count]
   return jnp.take_along_axis(masks, order[..., None, None, None], 1)
 
 
-FIELDS = ("proposal", "sees_depth", "published_targets", "dtype")
+FIELDS = ("proposal", "input_depth", "published_targets", "dtype")
 
 
 def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> ProposalTask:
   """Builds the task from `config.model`.
 
-  Fields: `proposal` with those of PROPOSAL_FIELDS; `sees_depth` and `published_targets` as in
+  Fields: `proposal` with those of PROPOSAL_FIELDS; `input_depth` and `published_targets` as in
   `ProposalTask`; `dtype` ("float32" or "bfloat16").
 
   Raises:
@@ -155,6 +160,6 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Propos
   check_fields("config.model.proposal", config["proposal"], PROPOSAL_FIELDS)
   return ProposalTask(
     network=make_proposal(config["proposal"], compute_dtype(config["dtype"])),
-    sees_depth=config["sees_depth"],
+    input_depth=config["input_depth"],
     published_targets=config["published_targets"],
   )
