@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from objectcentric_jax.errors import InputError, check_fields
@@ -166,9 +167,9 @@ class LociTask:
   def _whole(self, batch) -> Step:
     """The steps on whole clips: teacher-forced ones on the first frame, then one a frame."""
     video, depth = (frames.swapaxes(0, 1) for frames in (batch["video"], self._depth(batch)))
-    times = jnp.arange(-self.teacher_forcing - 1, len(video), dtype=jnp.int32)
-    shown = jnp.clip(jnp.arange(times[0], len(video) + 1), 0, len(video) - 1)
-    return _steps(video[shown], depth[shown], times)
+    times = np.arange(-self.teacher_forcing - 1, len(video), dtype=np.int32)
+    shown = np.clip(np.append(times, len(video)), 0, len(video) - 1)
+    return _steps(video[shown], depth[shown], jnp.asarray(times))
 
   def _depth(self, batch) -> Array:
     """The depth of a batch, [B, (T), H, W, 1]; unknown where it has none.

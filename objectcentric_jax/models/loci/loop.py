@@ -240,9 +240,17 @@ class LociNetwork(nn.Module):
       drawn = {**step.draws} or sample
       return network.step(loop, step, train, drawn, observe)
 
+    if self.is_initializing():
+      loop, observed = step(self, loop, first)
+      return loop.carry, loop.permanence, observed
     if self.rematerialise:
       step = nn.remat(step, prevent_cse=False)
-    scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False, NOISE: True})
+    scan = nn.scan(
+      step,
+      variable_broadcast="params",
+      split_rngs={"params": False, NOISE: True},
+      check_constancy_invariants=False,  # there are only parameters, and it would trace twice
+    )
     loop, observed = scan(self, loop, steps)
     return loop.carry, loop.permanence, observed
 
