@@ -48,10 +48,13 @@ def _observe(scene: Scene, batch: Mapping[str, Array]) -> dict[str, Array]:
   count = OBJECTS + 1
   iou, f1 = soft_overlap(foreground, 1 - masks[:, :, -1])
   predicted_iou, predicted_f1 = soft_overlap(foreground, 1 - predicted[:, :, -1])
+  late = {}
+  if labels.shape[1] > 1:
+    late = {"late_tables": frame_tables(labels[:, :-1], predicted[:, 1:], count)}
   return {
+    **late,
     "tables": frame_tables(labels, masks, count),
     "predicted_tables": frame_tables(labels, predicted, count),
-    "late_tables": frame_tables(labels[:, :-1], predicted[:, 1:], count),
     "overlap": jnp.stack([iou, f1], axis=-1),
     "predicted_overlap": jnp.stack([predicted_iou, predicted_f1], axis=-1),
   }
@@ -69,7 +72,7 @@ def _summarise(observed: Mapping[str, np.ndarray], mutual_information: bool) -> 
     slots=columns < len(columns) - 2,
     background=columns == len(columns) - 2,
   )
-  is_video = tables.shape[1] > 1
+  is_video = "late_tables" in observed
   first = 1 if is_video else 0  # nothing is predicted of the first frame
   late = np.asarray(observed["late_tables"], np.float64) if is_video else predicted
   scored = slice(None, -1) if is_video else slice(None)
