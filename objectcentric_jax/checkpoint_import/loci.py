@@ -201,7 +201,10 @@ def background_config(model: Mapping[str, Any]) -> dict[str, Any]:
   sizes = section["motion_context_size"], section["depth_context_size"]
   if len(set(sizes)) > 1:
     raise InputError(f"motion_context_size and depth_context_size are {sizes}: they are added")
+  height, width = model["input_size"]
   return {
+    "height": height,
+    "width": width,
     "input_depth": model["input_depth"],
     "supervision": section["supervision_factor"],
     "background": {

@@ -37,6 +37,7 @@ from objectcentric_jax.models.loci.objects import (
   objects_of,
   scene_of_objects,
 )
+from objectcentric_jax.models.loci.panels import object_panel
 from objectcentric_jax.models.loci.pretraining import check_size
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.gaussian_position import place_inside
@@ -291,6 +292,17 @@ class EncoderDecoderTask:
 
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     return {}
+
+  @property
+  def panels(self):
+    return {"object": self.object_panel}
+
+  def object_panel(self, params, model_state, batch, rng):
+    """See `objectcentric_jax.models.loci.panels.object_panel`."""
+    objects = objects_of(batch)
+    decoded = self.decode_objects(params, objects, rng)
+    parts = {"mask": decoded.mask, "rgb": decoded.rgb, "depth": decoded.depth}
+    return object_panel(objects, parts, decoded.position, decoded.gestalt)
 
 
 FIELDS = (
