@@ -20,7 +20,7 @@ frames of a `video`, with `depth` and the foreground's `mask`.
 
 import ml_collections
 
-from configs import sections
+from configs import sections, variants
 
 TRAINED = {"name": "ranger", "rate": 1e-4, "weight_decay": 1e-3}
 FROZEN = {"name": "frozen"}
@@ -236,3 +236,171 @@ def generated_pairs(config: ml_collections.ConfigDict):
     dict(name="foreground_mask"),
   )
   config.model.static = 1.0
+
+
+# The whole model over time, and proposals. `config.model` of Loci itself:
+#
+#   slots            of the model; in the proposals' section, of the proposal network
+#   mode             "random", "regularization" or "segmentation": how slots find their objects
+#   teacher_forcing  how often the first frame is looked at before a video; the losses of position
+#                    and appearance begin after as many frames
+#   free_steps       predictions of a single image after that
+#   permanence_start, permanence_strength  how soon and how much slots believe that objects last
+#   drop_over_batch  compare the similarity of slots over the whole batch, as published
+#   mutual_information  score it as well, which is slow
+#   weights          of reconstruction, position and appearance against predictions
+
+CHUNK = 2  # frames of an optimiser's step
+
+
+def loci(config: ml_collections.ConfigDict, input_depth: bool, mode: str = "random"):
+  """The published whole model; the background is not trained."""
+  config.task = "objectcentric_jax.models.loci.loci"
+  model = config.model
+  sizes(config)
+  model.decoder = dict(depth=dict(layers=3), rgb=dict(layers=5))
+  model.slots = 16
+  model.mode = mode
+  model.input_depth = input_depth
+  model.teacher_forcing = 10
+  model.free_steps = 9
+  model.drop_over_batch = False
+  model.permanence_start = -1.0
+  model.permanence_strength = 1.0
+  model.mutual_information = False
+  latents, layers = (64, 2) if input_depth else (128, 4)
+  model.background = dict(latents=latents, layers=layers, context=256, threshold=0.1)
+  model.predictor = dict(channels=1024, layers=3, heads=1, opening_cost=1e-8)
+  model.update_gate = dict(channels=256, layers=3, noise=0.1, opening_cost=1e-5)
+  model.proposal = proposal_sizes(input_depth)
+  model.weights = dict(reconstruction=0.1, position=1.0, appearance=1.0)
+  model.rematerialise = True
+  train(config, "prediction", "^background/")
+  config.data.chunk = CHUNK
+  config.data.lead = 10
+  config.data.frames = 24
+  config.data.batch_size = 1
+  config.eval.batch_size = 1
+  config.eval.best = "iou"
+  config.eval.images = 32
+  config.train.checkpoint_every = 1020  # 60 videos
+  config.train.report_every = 102
+  config.train.headline = ("prediction_rgb", "prediction_depth", "position", "prediction_slots")
+  config.eval.headline = ("iou", "fg_ari_clips", "prediction/iou")
+
+
+def proposal_sizes(input_depth: bool) -> dict:
+  """The published proposal networks."""
+  channels, blocks = (64, (1, 2, 3, 1)) if input_depth else (128, (1, 2, 4, 2))
+  return dict(slots=16, channels=channels, encoder_blocks=blocks, decoder_blocks=(1, 1, 1, 1))
+
+
+def small_loci(config: ml_collections.ConfigDict):
+  """The whole model for 64x64 pixels on a laptop."""
+  small_sizes(config)
+  model = config.model
+  model.decoder = dict(depth=dict(layers=1), rgb=dict(layers=2))
+  model.slots = 5
+  model.background = dict(latents=32, layers=2, context=64, threshold=0.1)
+  model.predictor = dict(channels=160, layers=2, heads=1, opening_cost=1e-8)
+  model.update_gate = dict(channels=64, layers=3, noise=0.1, opening_cost=1e-5)
+  model.proposal = dict(
+    slots=4, channels=16, encoder_blocks=(1, 1, 1, 1), decoder_blocks=(1, 1, 1, 1)
+  )
+  model.teacher_forcing = 4
+  model.rematerialise = False
+  config.data.lead = 4
+  config.data.frames = 12
+  config.data.batch_size = 4
+  config.eval.images = 40
+  config.eval.batch_size = 4
+  config.train.report_every = 48
+  config.train.checkpoint_every = 480
+
+
+def proposal(config: ml_collections.ConfigDict, input_depth: bool):
+  """The proposal network and its training."""
+  config.task = "objectcentric_jax.models.loci.proposing"
+  config.model.proposal = proposal_sizes(input_depth)
+  config.model.input_depth = input_depth
+  config.model.published_targets = False
+  config.model.dtype = "float32"
+  train(config, "proposal")
+  config.eval.best = "fg_ari"
+  config.train.headline = ("position", "masks", "iou")
+  config.eval.headline = ("fg_ari", "fg_msc")
+
+
+def small_proposal(config: ml_collections.ConfigDict):
+  """Proposals for 64x64 pixels."""
+  config.model.proposal = dict(
+    slots=4, channels=16, encoder_blocks=(1, 1, 1, 1), decoder_blocks=(1, 1, 1, 1)
+  )
+  config.data.side = 64
+  config.data.batch_size = 16
+  config.data.workers = 0
+  config.data.memory = 4.0
+  config.train.report_every = 50
+  config.train.checkpoint_every = 500
+  config.eval.images = 96
+  config.eval.batch_size = 16
+  config.train.updates[0]["groups"][""]["rate"] = 1e-3
+
+
+def one_clip(config: ml_collections.ConfigDict):
+  """The smoke variant of what is too large for eight clips at once."""
+  variants.smoke(config)
+  config.data.batch_size = 1
+  config.eval.batch_size = 1
+  config.eval.images = 1
+
+
+def movi_videos(config: ml_collections.ConfigDict, letters: str = "abcdef"):
+  """Whole videos of MOVi's sets of these letters, cropped a little in training."""
+  config.data.fields = ("video", "segmentation", "depth")
+  weights = {letter: WEIGHTS[letter] for letter in letters}
+  steps = (dict(name="scale_crop_flip"),)
+  mixture = _movi(weights, dict(name="clip", length=24), steps)
+  config.data.name = mixture[0]["name"]
+  if len(letters) > 1:
+    config.data.mixture = mixture
+  config.data.preprocess = mixture[0]["preprocess"]
+
+
+def movi_images(config: ml_collections.ConfigDict):
+  """Single frames of MOVi-A to F with the masks of their objects."""
+  config.data.name = "movi/a_256px_depth"
+  config.data.fields = ("video", "segmentation", "depth")
+  steps = (dict(name="scale_crop_flip"),)
+  config.data.mixture = _movi(WEIGHTS, dict(name="stills"), steps)
+  config.data.preprocess = config.data.mixture[0]["preprocess"]
+
+
+def generated_videos(config: ml_collections.ConfigDict):
+  """Whole generated videos of falling solids."""
+  config.data.name = GENERATED_NAME
+  config.data.fields = ("video", "segmentation", "depth")
+  config.data.preprocess = (GENERATED_DEPTH, dict(name="resize"))
+
+
+def generated_images(config: ml_collections.ConfigDict):
+  """Single frames of generated videos of falling solids with the masks of their objects."""
+  config.data.name = GENERATED_NAME
+  config.data.fields = ("video", "segmentation", "depth")
+  config.data.preprocess = (
+    *(dict(name="stills"), GENERATED_DEPTH),
+    dict(name="scale_crop_flip"),
+  )
+
+
+def _by_proposals(config: ml_collections.ConfigDict):
+  config.model.mode = "segmentation"
+  config.train.updates = ()
+  train(config, "prediction", "^(background|proposal)/")
+
+
+def _dropping(config: ml_collections.ConfigDict):
+  config.model.mode = "regularization"
+
+
+MODES = {"segmentation": _by_proposals, "regularization": _dropping}  # variants

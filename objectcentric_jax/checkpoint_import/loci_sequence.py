@@ -1,11 +1,10 @@
-"""Published names of the parts of Loci-Segmented that work in time, and of the proposal network.
+"""Published names of the parts of Loci-Segmented that work in time.
 
-Checkpoints of CognitiveModeling/Loci-Segmented: `net.predictor`, `net.update_gate`,
-`net.object_discovery` and `net.proposal` of a trained Loci, and `net` of a proposal checkpoint.
+In checkpoints of CognitiveModeling/Loci-Segmented: `net.predictor`, `net.update_gate` and
+`net.object_discovery`.
 """
 
-from objectcentric_jax.checkpoint_import.convnext import embedding_unet
-from objectcentric_jax.checkpoint_import.names import Target, convolution, layer, linear, same
+from objectcentric_jax.checkpoint_import.names import Target, layer, linear, same
 
 PARTS = {  # of a cell: published letter, ours
   "g": "gate",
@@ -66,21 +65,4 @@ def discovery_table(published: str, ours: str) -> dict[str, Target]:
   return {
     f"{published}std": Target(f"{ours}size", same),
     f"{published}depth": Target(f"{ours}depth", same),
-  }
-
-
-DISCOVERY_STATE = {"init.init": "permanence"}  # what object discovery counts
-DISCOVERY_THRESHOLD = "threshold"  # constant in every checkpoint
-
-
-def proposal_table(
-  published: str, ours: str, encoder_blocks: tuple[int, ...], decoder_blocks: tuple[int, ...]
-) -> dict[str, Target]:
-  """Published name -> our parameter, of the proposal network; prefixes end in their separator."""
-  theirs = f"{published}position_estimator"
-  coarsest, others = decoder_blocks[3], decoder_blocks[1]
-  return {
-    **embedding_unet(theirs, f"{ours}network", encoder_blocks, coarsest, others),
-    **layer(f"{theirs}.to_possition", f"{ours}position", convolution),
-    **mlp(f"{theirs}.hyper_network", f"{ours}mixture", ("1", "3", "5")),
   }

@@ -7,9 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from objectcentric_jax.checkpoint_import import loci_sequence as importer
+from objectcentric_jax.checkpoint_import import loci_whole
 from objectcentric_jax.checkpoint_import.names import convert
+from objectcentric_jax.input.chunks import chunk, chunks_in
 from objectcentric_jax.metrics import hard_masks
 from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.models.loci.loci import make_task
 from objectcentric_jax.models.loci.mask_cleanup import (
   closed,
   largest_component,
@@ -46,6 +49,8 @@ def check_sequence(case: dict, arrays: dict) -> list[golden.Result]:
     return check_discovery(case, arrays)
   if "gt_masks" in inputs:
     return check_proposal(case, arrays)
+  if "slot_init_indices" in inputs:
+    return check_loop(case, arrays)
   if "occlusion_cur" in inputs:
     return check_gate(case, arrays)
   if any(name.startswith("predictor.l0rds") for name in names):
@@ -268,7 +273,7 @@ def check_proposal(case: dict, arrays: dict) -> list[golden.Result]:
   picture = depth if uses_depth else rgb
   template = jax.eval_shape(lambda key: network.init(key, picture, foreground), elbo_training.KEY)
   blocks = network.encoder_blocks, network.decoder_blocks
-  table = importer.proposal_table("", "", *blocks)
+  table = loci_whole.proposal_table("", "", *blocks)
   params = convert(case["state_dict"], table, template["params"], SOURCE)
 
   @jax.jit
@@ -345,3 +350,154 @@ def check_scores(case: dict, arrays: dict) -> list[golden.Result]:
     "fg_f1": f1[:, 0],
   }
   return golden.compare(case, arrays, actual)
+
+
+# The whole loop
+
+
+def check_loop(case: dict, arrays: dict) -> list[golden.Result]:
+  """Every step of all chunks, and the loss and its gradients of each chunk."""
+  config, inputs = case["config"], inputs_of(arrays)
+  model = loci_whole.model_config(config)
+  weights = case["state_dict"]
+  task = make_task(model)
+  video = np.moveaxis(inputs["rgb"], 2, -1)
+  batch = {"video": video, "depth": np.moveaxis(inputs["depth"], 2, -1)}
+  batch |= {"time": np.zeros(len(video), np.int32)}
+  template = jax.eval_shape(task.init, elbo_training.KEY, batch)
+  params = loci_whole.import_parameters(weights, model, template[0], SOURCE)
+  table, training = loci_whole.table(model), case["mode"] == "train"
+  carry, permanence = task.new_carry(batch), loci_whole.permanence(weights)
+  actual, results, number = {}, [], 0
+
+  @jax.jit
+  def explain(params, carry, permanence, batch, draws):
+    carry, steps = task.chunk(carry, batch)
+    steps = steps.replace(draws=draws)
+
+    def observe(seen, step):
+      return task.terms_of_step(seen, step), seen
+
+    carry, permanence, (terms, seen) = task.run(
+      params, carry, permanence, steps, training, elbo_training.KEY, False, observe
+    )
+    loss, report = task.loss_of(terms, len(steps.time) + 1)
+    return loss, (carry, permanence, report, seen, steps.time)
+
+  differentiate = jax.jit(jax.value_and_grad(explain, has_aux=True))
+  for index, part in enumerate(chunks_of(config, batch)):
+    length = part["video"].shape[1]
+    draws = draws_of(inputs, model, part["time"][0], number, length)
+    arguments = (params, carry, permanence, part, draws)
+    expected = any(name.startswith(f"chunk{index}/") for name in case.get("grad_norms", {}))
+    if expected:
+      found, gradients = differentiate(*arguments)
+      results += gradient_results(case, gradients, table, f"chunk{index}/")
+    else:
+      found = explain(*arguments)
+    loss, (carry, permanence, report, seen, times) = jax.device_get(found)
+    actual |= published_report(f"chunk{index}/", loss, report)
+    for i in range(length):
+      step = jax.tree.map(lambda x: x[i], seen)  # noqa: B023
+      actual |= published_step(f"step{number + i}/", step, times[i], case["outputs"])
+    number += length
+  return golden.compare(case, arrays, actual) + results
+
+
+def chunks_of(config: dict, batch: dict) -> list[dict]:
+  """The chunks of the published training: the first frame before the clip, then the clip."""
+  length, lead = config["backprop_steps"], config["teacher_forcing"]
+  lead -= lead % length
+  count = chunks_in(batch["video"].shape[1], length, lead)
+  return [chunk(batch, number, length, lead) for number in range(count)]
+
+
+def draws_of(inputs: dict, model: dict, time: int, first: int, length: int) -> dict:
+  """Given draws of the steps of a chunk that begins with the forward call `first`."""
+  draws = {"discovery": jnp.asarray(inputs["slot_init_indices"][first : first + length])}
+  batch = draws["discovery"].shape[1]
+  shape = (length, batch, model["height"], model["width"], 1)
+  draws["discovery_error"] = jnp.full(shape, 0.5)
+  if "mask_drop_noise" in inputs:
+    # Where a chunk begins, slots are decoded and dropped once more than in its other steps.
+    noise = np.moveaxis(inputs["mask_drop_noise"], -1, 2)
+    forced = [t for t in range(time - 1, time - 1 + length) if t < 0]
+    calls = first + (first // length) if forced else 0
+    taken = noise[calls : calls + len(forced) + 1] if forced else noise[:0]
+    missing = np.zeros((length + 1 - len(taken), *noise.shape[1:]), noise.dtype)
+    taken = jnp.asarray(np.concatenate([taken, missing]))
+    draws["mask_drop_first"] = jnp.broadcast_to(taken[:1], taken[1:].shape)
+    draws["mask_drop"] = taken[1:]
+  return draws
+
+
+VIEW = {  # published name: ours, [B, K, H, W, C] or [B, H, W, C]
+  "output_rgb": "image",
+  "output_depth": "depth",
+  "mask": "masks",
+  "rgb": "components",
+  "depth": "depths",
+  "mask_raw": "raw_masks",
+  "depth_raw": "standard_depths",
+}
+
+
+def shared_pictures(array) -> np.ndarray:
+  """[B, (K), H, W, C] to the published [B, K C, H, W]."""
+  array = np.moveaxis(np.asarray(array), -1, -3)
+  return array.reshape(len(array), -1, *array.shape[-2:])
+
+
+def published_step(prefix: str, seen, time: int, expected: dict) -> dict[str, np.ndarray]:
+  """What one step found, under the published names."""
+  latents = {"reconstruction": (seen.reconstruction, seen.latents)}
+  if time >= 0:
+    latents["prediction"] = (seen.prediction, seen.predicted)
+  actual = {}
+  for name, (view, slots_) in latents.items():
+    for theirs, ours in VIEW.items():
+      actual[f"{prefix}{name}/{theirs}"] = shared_pictures(getattr(view, ours))
+    actual[f"{prefix}{name}/occlusion"] = flat(view.occlusion)
+    actual |= {f"{prefix}{name}/{n}": v for n, v in published(slots_, "").items()}
+  actual[f"{prefix}reconstruction/uncertainty"] = shared_pictures(seen.uncertainty)
+  actual[f"{prefix}prediction/bg_rgb"] = shared_pictures(seen.background)
+  actual[f"{prefix}prediction/bg_depth"] = shared_pictures(seen.background_depth)
+  for name in ("position_gate", "gestalt_gate"):
+    actual[f"{prefix}prediction/{name}"] = flat(getattr(seen, name))
+  losses = {"position_loss": seen.position_loss, "time_loss": seen.appearance_loss}
+  losses |= {"object_loss": 0.0, "uncertainty_loss": seen.uncertainty_error}
+  for name, value in losses.items():
+    if f"{prefix}{name}" in expected:
+      shape = expected[f"{prefix}{name}"]["shape"]
+      actual[f"{prefix}{name}"] = np.reshape(value, shape)
+  return actual
+
+
+REPORT = {
+  "bin_mean": "code_distance",
+  "bin_std": "code_distance_deviation",
+  "binarization_mean": "code_distance",
+  "binarization_std": "code_distance_deviation",
+  "gestalt_mean": "code",
+  "num_slots": "slots",
+}
+
+
+def published_report(prefix: str, loss, report: dict) -> dict[str, np.ndarray]:
+  """Loss and logs of a chunk under the published names."""
+  actual = {f"{prefix}loss": loss}
+  names = {"position_loss": report["position"], "time_loss": report["appearance"]}
+  names |= {"object_loss": 0.0, "openings": report["openings"]}
+  for view in ("reconstruction", "prediction"):
+    for of in ("rgb", "depth"):
+      names[f"{view}_{of}_loss"] = report[f"{view}_{of}"]
+      for part in ("l1", "ssim"):
+        names[f"{view}_{of}_{part}_loss"] = report[f"{view}_{of}_{part}"]
+    for theirs, ours in REPORT.items():
+      names[f"{view}_{theirs}"] = report[f"{view}_{ours}"]
+    for theirs in ("bin_mean", "bin_std"):
+      names[f"{view}_gestalt_{theirs}"] = report[f"{view}_{REPORT[theirs]}"]
+  for gate in ("position_gate", "gestalt_gate"):
+    names[f"prediction_{gate}"] = report[gate]
+    names[f"prediction_{gate}_openings"] = report[f"{gate}_openings"]
+  return actual | {f"{prefix}log/{name}": value for name, value in names.items()}

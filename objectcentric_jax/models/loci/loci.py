@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from objectcentric_jax.errors import InputError, check_fields
@@ -29,8 +30,9 @@ from objectcentric_jax.models.loci.loop import (
 )
 from objectcentric_jax.models.loci.object_discovery import ObjectDiscovery
 from objectcentric_jax.models.loci.objects import NO_DEPTH, RGB_LOSSES, check_rgb_loss
+from objectcentric_jax.models.loci.pictures import frame_rows, slot_rows
 from objectcentric_jax.models.loci.predictor import Predictor
-from objectcentric_jax.models.loci.proposal import ProposalNetwork
+from objectcentric_jax.models.loci.proposal import PROPOSAL_FIELDS, make_proposal
 from objectcentric_jax.models.loci.scores import sure_mask_metric
 from objectcentric_jax.models.loci.update_gate import UpdateGate
 from objectcentric_jax.nn.compute import compute_dtype
@@ -78,7 +80,7 @@ class LociTask:
     return (sure_mask_metric(self.mutual_information),)
 
   def init(self, rng, batch):
-    carry, steps = self._chunk(self.new_carry(batch), batch)
+    carry, steps = self.chunk(self.new_carry(batch), batch)
     one = jax.tree.map(lambda x: x[:1], steps)
     arguments = (carry, self.permanence, one, True, True, lambda seen, step: ())
     variables = self.network.init({"params": rng, NOISE: rng}, *arguments)
@@ -98,21 +100,27 @@ class LociTask:
   def prediction(self, params, model_state, batch, now, rng, sample: Sample = True):
     """Errors of predicted and reconstructed frames, and what keeps slots as they are."""
     del now
-    carry, steps = self._chunk(model_state["carry"], batch)
+    carry, steps = self.chunk(model_state["carry"], batch)
     permanence = model_state["discovery"]["permanence"]
     carry, permanence, terms = self.run(
       params, carry, permanence, steps, True, rng, sample, self.terms_of_step
     )
-    frames = len(steps.time) + 1  # the last one is only a target
+    loss, report = self.loss_of(terms, len(steps.time) + 1)
+    state = {"discovery": {"permanence": permanence}, "carry": lax.stop_gradient(carry)}
+    return loss, (model_state | state, report)
+
+  def loss_of(self, terms: Mapping[str, Any], frames: int) -> tuple[Array, dict[str, Array]]:
+    """The loss of a chunk and what to report, from `terms_of_step` with a leading axis of steps.
+
+    `frames` are those of the chunk, the last one of the chunk before included.
+    """
     sums = {name: value.sum(0) / frames for name, value in terms["summed"].items()}
     loss = sums["prediction_rgb"] + sums["prediction_depth"]
     seen = sums["reconstruction_rgb"] + sums["reconstruction_depth"]
     loss += self.weights["reconstruction"] * seen
     loss += self.weights["position"] * sums["position"]
     loss += self.weights["appearance"] * sums["appearance"]
-    report = sums | {name: value[-1] for name, value in terms["last"].items()}
-    state = {"discovery": {"permanence": permanence}, "carry": lax.stop_gradient(carry)}
-    return loss, (model_state | state, report)
+    return loss, sums | {name: value[-1] for name, value in terms["last"].items()}
 
   def run(
     self,
@@ -131,7 +139,7 @@ class LociTask:
       variables, carry, permanence, steps, train, sample, observe, rngs=rngs
     )
 
-  def _chunk(self, carry: Carry, batch) -> tuple[Carry, Step]:
+  def chunk(self, carry: Carry, batch) -> tuple[Carry, Step]:
     """The steps of a training batch, and the carry they begin with."""
     if "video" not in batch:
       return self.new_carry(batch), self._looks(batch)
@@ -159,9 +167,9 @@ class LociTask:
   def _whole(self, batch) -> Step:
     """The steps on whole clips: teacher-forced ones on the first frame, then one a frame."""
     video, depth = (frames.swapaxes(0, 1) for frames in (batch["video"], self._depth(batch)))
-    times = jnp.arange(-self.teacher_forcing - 1, len(video), dtype=jnp.int32)
-    shown = jnp.clip(jnp.arange(times[0], len(video) + 1), 0, len(video) - 1)
-    return _steps(video[shown], depth[shown], times)
+    times = np.arange(-self.teacher_forcing - 1, len(video), dtype=np.int32)
+    shown = np.clip(np.append(times, len(video)), 0, len(video) - 1)
+    return _steps(video[shown], depth[shown], jnp.asarray(times))
 
   def _depth(self, batch) -> Array:
     """The depth of a batch, [B, (T), H, W, 1]; unknown where it has none.
@@ -171,8 +179,8 @@ class LociTask:
     """
     if "depth" in batch:
       return batch["depth"]
-    if self.network.sees_depth:
-      raise InputError("config.data.fields lacks depth, which config.model.sees_depth asks for")
+    if self.network.input_depth:
+      raise InputError("config.data.fields lacks depth, which config.model.input_depth asks for")
     picture = batch["image"] if "image" in batch else batch["video"]
     return jnp.full_like(picture[..., :1], NO_DEPTH)
 
@@ -186,7 +194,7 @@ class LociTask:
       parts = {}
       for of, (whole, first, second) in {"rgb": rgb, "depth": of_depth}.items():
         parts |= {f"{name}_{of}": whole, f"{name}_{of}_l1": first, f"{name}_{of}_ssim": second}
-      return {n: jnp.where(counts, value, 0.0) for n, value in parts.items()}
+      return {n: jnp.where(counts, value.mean(), 0.0) for n, value in parts.items()}
 
     summed = {
       **errors("reconstruction", seen.reconstruction, step.image, step.depth, True),
@@ -245,6 +253,40 @@ class LociTask:
       background=jnp.arange(self.network.slots + 1) == self.network.slots,
     )
 
+  @property
+  def panels(self):
+    return {"frames": self.frames, "slots": self.slots}
+
+  def frames(self, params, model_state, batch, rng) -> dict[str, Array]:
+    """Frames of the videos with what was seen in and expected of them: rows [B, T, H, W, 3]."""
+
+    def draw(seen, step):
+      return frame_rows(step.image, step.depth, seen)
+
+    return self._pictures(params, model_state, batch, rng, draw)
+
+  def slots(self, params, model_state, batch, rng) -> dict[str, Array]:
+    """Slots of the frame in the middle of the videos: rows [B, K, H, W, 3]."""
+
+    def draw(seen, step):
+      latents = seen.latents
+      rows = slot_rows(seen.reconstruction, latents.position, latents.gestalt)
+      ahead = slot_rows(seen.prediction, seen.predicted.position, seen.predicted.gestalt)
+      return rows | {f"expected {name}": row for name, row in ahead.items()}
+
+    rows = self._pictures(params, model_state, batch, rng, draw)
+    if "video" not in batch:
+      return rows
+    return {name: row[:, row.shape[1] // 2] for name, row in rows.items()}
+
+  def _pictures(self, params, model_state, batch, rng, draw) -> dict[str, Array]:
+    """`draw` of the steps of the videos, [B, T, ...], or of the last step on images, [B, ...]."""
+    rows = self.watch(params, model_state, batch, rng, True, draw)[1]
+    if "video" not in batch:
+      return {name: row[-1] for name, row in rows.items()}
+    frames = batch["video"].shape[1]
+    return {name: row[-frames:].swapaxes(0, 1) for name, row in rows.items()}
+
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     """None: the errors of training are of chunks; see `metrics` for what is scored."""
     return {}
@@ -280,7 +322,7 @@ def _code_report(name: str, gestalt: Array, masks: Array) -> dict[str, Array]:
   return lax.stop_gradient(report)
 
 
-NETWORK_FIELDS = ("slots", "mode", "sees_depth", "teacher_forcing", "drop_over_batch")
+NETWORK_FIELDS = ("slots", "mode", "input_depth", "teacher_forcing", "drop_over_batch")
 TASK_FIELDS = (
   "rgb_loss",
   "teacher_forcing",
@@ -290,7 +332,6 @@ TASK_FIELDS = (
 )
 PREDICTOR_FIELDS = ("channels", "layers", "heads", "opening_cost")
 GATE_FIELDS = ("channels", "layers", "noise", "opening_cost")
-PROPOSAL_FIELDS = ("slots", "channels", "encoder_blocks", "decoder_blocks")
 PARTS = {
   "embedding": ("mask", "depth", "rgb"),
   "encoder": ("channels", "blocks", "hyper_channels"),
@@ -308,8 +349,8 @@ COMPUTE = ("rematerialise", "dtype")
 def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> LociTask:
   """Builds the task from `config.model`.
 
-  Fields: those of NETWORK_FIELDS and TASK_FIELDS as in `LociNetwork` and `LociTask`, SIZES, COMPUTE,
-  and sections with those of PARTS.
+  Fields: those of NETWORK_FIELDS and TASK_FIELDS as in `LociNetwork` and `LociTask`; SIZES and
+  COMPUTE; sections with those of PARTS.
 
   Raises:
     InputError: a field is missing, unknown, or has a value the model cannot use.
@@ -352,17 +393,6 @@ def make_network(config: Mapping[str, Any]) -> LociNetwork:
     proposal=make_proposal(config["proposal"], dtype) if config["mode"] == SEGMENTATION else None,
     rematerialise=config["rematerialise"],
     **{name: config[name] for name in NETWORK_FIELDS},
-  )
-
-
-def make_proposal(config: Mapping[str, Any], dtype: jnp.dtype | None) -> ProposalNetwork:
-  """The proposal network of `config.model.proposal`."""
-  return ProposalNetwork(
-    slots=config["slots"],
-    base=config["channels"],
-    encoder_blocks=tuple(config["encoder_blocks"]),
-    decoder_blocks=tuple(config["decoder_blocks"]),
-    dtype=dtype,
   )
 
 

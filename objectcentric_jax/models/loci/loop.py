@@ -148,6 +148,7 @@ class Seen:
 
   Attributes:
     uncertainty: [B, H, W, 1] how little of each pixel is background.
+    background: [B, H, W, 3] and background_depth [B, H, W, 1] in this frame.
     reconstruction: of this frame.
     latents: slots of this frame, after the update gate.
     prediction: of the next frame, and the slots in it; those of this frame in a teacher-forced
@@ -160,6 +161,8 @@ class Seen:
   """
 
   uncertainty: Array
+  background: Array
+  background_depth: Array
   reconstruction: View
   latents: Latents
   prediction: View
@@ -183,7 +186,7 @@ class LociNetwork(nn.Module):
     proposal: of first masks, in the mode "segmentation".
     mode: how slots find their objects: at random; at random, dropping all but one of several that
       find the same; or guided by proposals.
-    sees_depth: whether depth is an input; else the model looks at the depth that it expects.
+    input_depth: whether depth is an input; else the model looks at the depth that it expects.
     teacher_forcing: free steps up to this one that the losses of position and appearance wait.
     raw_predictions: whether predictions are decoded with hidden parts, as in training.
     drop_over_batch: see `drop_similar`.
@@ -199,7 +202,7 @@ class LociNetwork(nn.Module):
   proposal: ProposalNetwork | None
   slots: int
   mode: str
-  sees_depth: bool
+  input_depth: bool
   teacher_forcing: int
   raw_predictions: bool = True
   drop_over_batch: bool = False
@@ -237,9 +240,17 @@ class LociNetwork(nn.Module):
       drawn = {**step.draws} or sample
       return network.step(loop, step, train, drawn, observe)
 
+    if self.is_initializing():
+      loop, observed = step(self, loop, first)
+      return loop.carry, loop.permanence, observed
     if self.rematerialise:
       step = nn.remat(step, prevent_cse=False)
-    scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False, NOISE: True})
+    scan = nn.scan(
+      step,
+      variable_broadcast="params",
+      split_rngs={"params": False, NOISE: True},
+      check_constancy_invariants=False,  # there are only parameters, and it would trace twice
+    )
     loop, observed = scan(self, loop, steps)
     return loop.carry, loop.permanence, observed
 
@@ -263,7 +274,7 @@ class LociNetwork(nn.Module):
     position, gestalt, priority = self.encoder(
       SlotInputs(
         image=step.image,
-        depth=step.depth if self.sees_depth else expected_depth,
+        depth=step.depth if self.input_depth else expected_depth,
         error=error,
         mask=carry.masks,
         raw_mask=raw_masks,
@@ -347,12 +358,15 @@ class LociNetwork(nn.Module):
 
   def _picture(self, image: Array, depth: Array) -> Array:
     """What background and proposals look at."""
-    return jnp.concatenate([image, depth], axis=-1) if self.sees_depth else image
+    return jnp.concatenate([image, depth], axis=-1) if self.input_depth else image
 
   def _behind(self, image, depth, train, sample) -> tuple[Array, Array, Array]:
     """Uncertainty, colours and depth of the background, which is not trained here."""
-    found = self.background.still(self._picture(image, depth), train, sample)
-    return lax.stop_gradient(found)
+    picture = self._picture(image, depth)
+    if self.is_initializing():  # its encoder of motion has nothing to do here, but has weights
+      still, certain = jnp.zeros((len(image),), bool), jnp.zeros_like(image[..., :1])
+      self.background(picture, picture, certain, certain, still, 1.0, train, sample)
+    return lax.stop_gradient(self.background.still(picture, train, sample))
 
   def _guided(self, carry: Carry, step: Step) -> Carry:
     """The carry, with masks and positions from proposals in the rows where a sequence begins."""
@@ -363,7 +377,7 @@ class LociNetwork(nn.Module):
       picture = network._picture(step.image, step.depth)
       uncertainty = network.background.uncertainty(picture)
       foreground = (uncertainty > FOREGROUND).astype(picture.dtype)
-      seen = step.depth if network.sees_depth else step.image
+      seen = step.depth if network.input_depth else step.image
       masks, position = proposals(network.proposal(seen, foreground)[1], step.depth)
       rest = 1 - masks.max(1, keepdims=True)
       masks, position = largest_first(masks, position, network.slots)
@@ -417,8 +431,10 @@ class LociNetwork(nn.Module):
     used = (own.max((2, 3, 4)) > USED).astype(own.dtype).mean(1)
     shared = dict(
       uncertainty=uncertainty,
+      background=behind[0],
+      background_depth=behind[1],
       reconstruction=reconstruction,
-      uncertainty_error=lax.stop_gradient(((uncertainty - own.sum(1)) ** 2).mean() * used[:, 0]),
+      uncertainty_error=lax.stop_gradient(((uncertainty - own.sum(1)) ** 2).mean() * used),
     )
 
     def wait(network):

@@ -6,7 +6,8 @@ the mode "segmentation". Trained on instance masks (stage 5).
 Published code: nn/proposal.py and model/lightning/proposal.py of CognitiveModeling/Loci-Segmented.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import flax.linen as nn
 import flax.struct
@@ -206,3 +207,17 @@ def largest_first(masks: Array, position: Array, count: int) -> tuple[Array, Arr
   order = jnp.argsort(-masks.sum((2, 3, 4)), axis=1)[:, :count]
   by_slot = order[..., None, None, None]
   return jnp.take_along_axis(masks, by_slot, 1), jnp.take_along_axis(position, order[..., None], 1)
+
+
+PROPOSAL_FIELDS = ("slots", "channels", "encoder_blocks", "decoder_blocks")
+
+
+def make_proposal(config: Mapping[str, Any], dtype: jnp.dtype | None) -> ProposalNetwork:
+  """The proposal network of `config.model.proposal`."""
+  return ProposalNetwork(
+    slots=config["slots"],
+    base=config["channels"],
+    encoder_blocks=tuple(config["encoder_blocks"]),
+    decoder_blocks=tuple(config["decoder_blocks"]),
+    dtype=dtype,
+  )
