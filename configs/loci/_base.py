@@ -219,7 +219,7 @@ def generated_objects(config: ml_collections.ConfigDict):
   """Single objects of generated videos of falling solids."""
   config.data.name = GENERATED_NAME
   config.data.fields = ("video", "segmentation", "depth")
-  crop = dict(name="object_crop", margin=1.5, border=8)
+  crop = dict(name="object_crop", margin=3.0, border=6)  # objects are small
   config.data.preprocess = (
     *(dict(name="stills"), GENERATED_DEPTH, dict(name="one_object", pixels=16)),
     crop,
