@@ -38,10 +38,15 @@ def importers() -> list[str]:
   return offered
 
 
-def behave_as_published(config, importer) -> list[str]:
-  """Sets the fields of the model that its importer knows of; those that flags set stay."""
+def behave_as_published(config, importer, state_dict, source) -> list[str]:
+  """Sets the fields of the model that its importer knows of; those that flags set stay.
+
+  They are the same for every checkpoint (`PUBLISHED`), or this one says them (`fields_of`).
+  """
   given = config_flags.get_override_values(FLAGS["config"])
-  published = getattr(importer, "PUBLISHED", {})
+  published = dict(getattr(importer, "PUBLISHED", {}))
+  if hasattr(importer, "fields_of"):
+    published |= importer.fields_of(state_dict, source)
   changes = {name: value for name, value in published.items() if f"model.{name}" not in given}
   for name, value in changes.items():
     config.model[name] = value
@@ -57,13 +62,15 @@ def main(arguments):
     raise InputError(f"no importer for {model!r}{closest(model, importers())}; there are: {known}")
   importer = importlib.import_module(f"{checkpoint_import.__name__}.{model}")
   config = CONFIG.value
-  if config.task != importer.MODULE:
-    raise InputError(f"--config is of {config.task}, the importer {model} is of {importer.MODULE}")
+  modules = (importer.MODULE,) if isinstance(importer.MODULE, str) else importer.MODULE
+  if config.task not in modules:
+    known = " and ".join(modules)
+    raise InputError(f"--config is of {config.task}, the importer {model} is of {known}")
   if (workdir / "config.json").exists():
     raise InputError(f"{workdir} already holds a run; choose another folder")
-  published = behave_as_published(config, importer)
   checkpoint = torch_file.read(source)
   state_dict = torch_file.state_dict(checkpoint, source)
+  published = behave_as_published(config, importer, state_dict, source)
   wrapper = checkpoint if "model_state_dict" in checkpoint else {}
 
   task, devices = build.make_task(config), Devices()

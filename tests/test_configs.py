@@ -41,6 +41,11 @@ def variants_of(path) -> list[str]:
   return str(caught.value).partition("there are: ")[2].split(", ")
 
 
+def sides(model) -> set[int]:
+  """The sizes of pictures that a model is told."""
+  return {model[name] for name in ("side", "height", "width") if name in model}
+
+
 def smallest_of_each_task() -> list[pathlib.Path]:
   def pixels(path):
     config = load(path).get_config()
@@ -71,9 +76,9 @@ def test_has_the_sections_of_the_package(path):
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
-  assert config.model.side == config.data.side
+  assert sides(config.model) <= {config.data.side}
   config.data.side = 2 * config.data.side
-  assert config.model.side == config.data.side  # one setting, not two
+  assert sides(config.model) <= {config.data.side}  # one setting, not two
   assert config.eval.best.lstrip("-") and config.data.name and config.train.updates
   json.dumps(config.to_dict())  # is stored in the workdir
 
@@ -137,7 +142,9 @@ def traced_reports(config):
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
   batch = next(train_batches(examples, data["batch_size"], seed=0))
-  assert batch["image"].shape == (data["batch_size"], data["side"], data["side"], 3)
+  pictures = batch.get("image", batch.get("video"))
+  assert len(pictures) == data["batch_size"]
+  assert pictures.shape[-3:] == (data["side"], data["side"], 3)
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
@@ -150,7 +157,13 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", smallest_of_each_task(), ids=str)
+def marked(path):
+  """Those that take minutes to compile are run by hand."""
+  slow = path.parent.name == "loci"
+  return pytest.param(path, marks=pytest.mark.slow, id=str(path)) if slow else path
+
+
+@pytest.mark.parametrize("path", map(marked, smallest_of_each_task()), ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)

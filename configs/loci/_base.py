@@ -10,7 +10,7 @@
   encoder     channels at a quarter of the resolution, blocks, and channels of the hyper-network
   decoder     layers of each decoder, and the encoder it is first trained with
   rgb_loss    "ycbcr_l2_ssim" or "l1_ssim"
-  accumulated steps whose gradients make an update; stretches the curricula of stage 2
+  stretch     of the curricula of stage 2, 1 as published
   squashed_deviation  for published checkpoints with the flag `legacy`, set when they are imported
   rematerialise       compute again in the backward pass what would fill the memory
 
@@ -125,7 +125,7 @@ def encoder_decoder(config: ml_collections.ConfigDict, passes: int, input_depth:
   config.task = "objectcentric_jax.models.loci.encoder_decoder"
   config.model.passes = passes
   config.model.input_depth = input_depth
-  config.model.accumulated = 1
+  config.model.stretch = 1.0
   sizes(config)
   train(config, "reconstruction", PRIORITY if passes else NOT_HYPER)
   config.eval.best = "iou"
@@ -219,7 +219,7 @@ def generated_objects(config: ml_collections.ConfigDict):
   """Single objects of generated videos of falling solids."""
   config.data.name = GENERATED_NAME
   config.data.fields = ("video", "segmentation", "depth")
-  crop = dict(name="object_crop", margin=1.5, border=8)
+  crop = dict(name="object_crop", margin=3.0, border=6)  # objects are small
   config.data.preprocess = (
     *(dict(name="stills"), GENERATED_DEPTH, dict(name="one_object", pixels=16)),
     crop,

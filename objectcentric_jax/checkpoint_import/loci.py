@@ -137,7 +137,7 @@ def import_model_state(
   if kind(config) == "background":
     published, counted = {CONTEXT_COUNTER: "context"}, {}
   else:
-    first = -encoder_decoder.UNWEIGHTED_CALLS * config["accumulated"]
+    first = round(-encoder_decoder.UNWEIGHTED_CALLS * config["stretch"])
     published, counted = COUNTERS, {"calls": first}
   for theirs, ours in published.items():
     if theirs in names:
@@ -177,7 +177,7 @@ def model_config(published: Mapping[str, Any], stage: str, squashed: bool) -> di
   return {
     "passes": published["pretrainer_iterations"],
     "input_depth": model["input_depth"],
-    "accumulated": model["gradient_accumulation_steps"],
+    "stretch": model["gradient_accumulation_steps"],
     **config,
   }
 
@@ -201,7 +201,10 @@ def background_config(model: Mapping[str, Any]) -> dict[str, Any]:
   sizes = section["motion_context_size"], section["depth_context_size"]
   if len(set(sizes)) > 1:
     raise InputError(f"motion_context_size and depth_context_size are {sizes}: they are added")
+  height, width = model["input_size"]
   return {
+    "height": height,
+    "width": width,
     "input_depth": model["input_depth"],
     "supervision": section["supervision_factor"],
     "background": {

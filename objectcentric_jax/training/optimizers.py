@@ -79,21 +79,22 @@ def sgd(rate, momentum: float = 0.0):
 
 
 class RangerState(NamedTuple):
-  """Of `ranger`: trees like the parameters, but for the number of steps.
+  """Of `ranger`, over P numbers in L parameter arrays.
 
   Attributes:
     steps: scalar, all steps.
-    counts: scalars, steps in which the parameter had a gradient.
-    means, squares: running moments of its gradient.
-    slow: its slow weights; of no meaning before `has_slow` (scalars) is set.
+    counts: [L] steps in which the array had a gradient.
+    has_slow: [L] whether it has slow weights.
+    means, squares: [P] running moments of the gradient.
+    slow: [P] slow weights; of no meaning before there are any.
   """
 
   steps: Array
-  counts: Any
-  means: Any
-  squares: Any
-  slow: Any
-  has_slow: Any
+  counts: Array
+  has_slow: Array
+  means: Array
+  squares: Array
+  slow: Array
 
 
 def ranger(
@@ -108,44 +109,55 @@ def ranger(
   """Rectified Adam (Liu et al., 2020) with Lookahead (Zhang et al., 2019) and decoupled decay.
 
   As in CognitiveModeling/Loci-Segmented, which optax's parts are not: nothing moves while the
-  rectification is not defined, moments stand uncorrected beside `epsilon`, and a parameter without
-  a gradient is left out: it neither decays nor counts a step. Here that is one whose gradient is
-  zero in every entry. Slow weights begin when they are first met, at every `period`-th step.
+  rectification is not defined, moments stand uncorrected beside `epsilon`, and an array without a
+  gradient is left out: it neither decays nor counts a step. Here that is one whose gradient is zero
+  in every entry. Slow weights begin when they are first met, at every `period`-th step.
+
+  All arrays are moved as one long vector: hundreds of small programs would take long to compile.
   """
   step_sizes = jnp.asarray(_rectified_step_sizes(beta1, beta2), jnp.float32)
 
   def init(params):
-    filled = lambda value, dtype: jax.tree.map(lambda _: jnp.asarray(value, dtype), params)  # noqa: E731
-    zeros = lambda: jax.tree.map(jnp.zeros_like, params)  # noqa: E731
-    counts, has_slow = filled(0, jnp.int32), filled(False, bool)
-    return RangerState(jnp.zeros((), jnp.int32), counts, zeros(), zeros(), zeros(), has_slow)
+    leaves = jax.tree.leaves(params)
+    zeros = jnp.zeros_like(_flat(leaves))
+    counts = jnp.zeros(len(leaves), jnp.int32)
+    return RangerState(jnp.zeros((), jnp.int32), counts, counts > 0, zeros, zeros, zeros)
 
   def update(gradients, state, params):
     steps = state.steps + 1
     now = rate(state.steps) if callable(rate) else rate
-
-    def move(gradient, param, count, mean, square, slow, has_slow):
-      present = (gradient != 0).any()
-      count = count + present
-      mean = jnp.where(present, beta1 * mean + (1 - beta1) * gradient, mean)
-      square = jnp.where(present, beta2 * square + (1 - beta2) * gradient**2, square)
-      size = step_sizes[jnp.minimum(count, len(step_sizes) - 1)].astype(param.dtype)
-      decayed = param - weight_decay * now * param
-      fast = decayed - now * size * mean / (jnp.sqrt(square) + epsilon)
-      fast = jnp.where(present & (size > 0), fast, param)
-      meets = present & (steps % period == 0)
-      met = jnp.where(has_slow, slow + share * (fast - slow), fast)
-      delta = jnp.where(meets, met, fast) - param
-      return delta, count, mean, square, jnp.where(meets, met, slow), has_slow | meets
-
-    trees = (state.counts, state.means, state.squares, state.slow, state.has_slow)
     leaves, tree = jax.tree.flatten(gradients)
-    others = [jax.tree.leaves(other) for other in (params, *trees)]
-    moved = [move(*each) for each in zip(leaves, *others, strict=True)]
-    deltas, *trees = (jax.tree.unflatten(tree, part) for part in zip(*moved, strict=True))
-    return deltas, RangerState(steps, *trees)
+    sizes = [leaf.size for leaf in leaves]
+    gradient, param = _flat(leaves), _flat(jax.tree.leaves(params))
+    present = jnp.stack([(leaf != 0).any() for leaf in leaves])
+    counts = state.counts + present
+    size = step_sizes[jnp.minimum(counts, len(step_sizes) - 1)].astype(param.dtype)
+    meets = present & (steps % period == 0)
+    size = _spread(size, sizes)
+    flags = _spread(present + 2 * meets + 4 * state.has_slow, sizes)
+    is_present, is_met, has_slow = (flags & 1 > 0, flags & 2 > 0, flags & 4 > 0)
+    mean = jnp.where(is_present, beta1 * state.means + (1 - beta1) * gradient, state.means)
+    square = beta2 * state.squares + (1 - beta2) * gradient**2
+    square = jnp.where(is_present, square, state.squares)
+    moved = now * size * mean / (jnp.sqrt(square) + epsilon)
+    fast = jnp.where(is_present & (size > 0), param - weight_decay * now * param - moved, param)
+    met = jnp.where(has_slow, state.slow + share * (fast - state.slow), fast)
+    deltas = jnp.split(jnp.where(is_met, met, fast) - param, np.cumsum(sizes)[:-1])
+    shaped = [delta.reshape(leaf.shape) for delta, leaf in zip(deltas, leaves, strict=True)]
+    slow = jnp.where(is_met, met, state.slow)
+    state = RangerState(steps, counts, state.has_slow | meets, mean, square, slow)
+    return jax.tree.unflatten(tree, shaped), state
 
   return optax.GradientTransformation(init, update)
+
+
+def _flat(leaves: Sequence[Array]) -> Array:
+  return jnp.concatenate([leaf.reshape(-1) for leaf in leaves])
+
+
+def _spread(values: Array, sizes: Sequence[int]) -> Array:
+  """Each of [L] numbers as often as its array has entries: [P]."""
+  return jnp.concatenate([jnp.broadcast_to(v, n) for v, n in zip(values, sizes, strict=True)])
 
 
 def _rectified_step_sizes(beta1: float, beta2: float) -> np.ndarray:

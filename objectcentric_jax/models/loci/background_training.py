@@ -18,6 +18,8 @@ from objectcentric_jax.losses.ssim import ycbcr_l2_ssim
 from objectcentric_jax.models.loci.background import Background, make_background
 from objectcentric_jax.models.loci.curricula import gestalt_loss
 from objectcentric_jax.models.loci.objects import NO_DEPTH
+from objectcentric_jax.models.loci.panels import background_panel
+from objectcentric_jax.models.loci.pretraining import check_pictures
 from objectcentric_jax.nn.binarize import perturbed
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.gradients import absolute, clip
@@ -220,15 +222,7 @@ class BackgroundTask:
 
   def scene(self, params, model_state, batch, rng, sample: Sample = True):
     """Each frame by itself: what is no background, shown as it is, then the background."""
-    frames = batch["video"] if "video" in batch else batch["image"]
-    lead, picture = frames.shape[:-3], frames
-    if self.use_depth:
-      picture = jnp.concatenate([frames, batch["depth"]], axis=-1)
-    flat = picture.reshape(-1, *picture.shape[-3:])
-    unsure, rgb, depth = self.network.apply(
-      {"params": params}, flat, False, sample, method="still", rngs={NOISE: rng}
-    )
-    unsure, rgb, depth = (x.reshape(*lead, *x.shape[1:]) for x in (unsure, rgb, depth))
+    frames, (unsure, rgb, depth) = self.behind(params, batch, rng, sample)
     return Scene(
       image=unsure * frames + (1 - unsure) * rgb,
       masks=jnp.stack([unsure, 1 - unsure], axis=-4),
@@ -237,12 +231,36 @@ class BackgroundTask:
       background=jnp.array([False, True]),
     )
 
+  def behind(self, params, batch, rng, sample: Sample = True):
+    """Frames [B, (T), H, W, 3]; uncertainty, colours and depth of the background of each."""
+    frames = batch["video"] if "video" in batch else batch["image"]
+    lead, picture = frames.shape[:-3], frames
+    if self.use_depth:
+      picture = jnp.concatenate([frames, batch["depth"]], axis=-1)
+    found = self.network.apply(
+      {"params": params},
+      picture.reshape(-1, *picture.shape[-3:]),
+      *(False, sample),
+      method="still",
+      rngs={NOISE: rng},
+    )
+    return frames, tuple(x.reshape(*lead, *x.shape[1:]) for x in found)
+
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     return {}
 
   @property
   def metrics(self):
     return (background_scores,)
+
+  @property
+  def panels(self):
+    return {"background": self.background_panel}
+
+  def background_panel(self, params, model_state, batch, rng):
+    """See `objectcentric_jax.models.loci.panels.background_panel`."""
+    frames, found = self.behind(params, batch, rng)
+    return background_panel(frames, batch.get("depth"), *found)
 
 
 def background_scores(scene: Scene, batch: Mapping[str, Array]) -> dict[str, Array]:
@@ -274,7 +292,7 @@ def _noise(rng, sample: Sample, like: Array) -> Array:
   return jax.random.normal(jax.random.fold_in(rng, 1), like.shape, like.dtype)
 
 
-FIELDS = ("input_depth", "background", "supervision", *SETTINGS, "dtype")
+FIELDS = ("height", "width", "input_depth", "background", "supervision", *SETTINGS, "dtype")
 
 
 def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> BackgroundTask:
@@ -284,6 +302,7 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Backgr
     InputError: a field is missing, unknown, or has a value the model cannot use.
   """
   check_fields("config.model", config, FIELDS)
+  check_pictures(config)
   return BackgroundTask(
     network=make_background(config, compute_dtype(config["dtype"])),
     use_depth=config["input_depth"],

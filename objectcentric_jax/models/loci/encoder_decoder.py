@@ -37,6 +37,7 @@ from objectcentric_jax.models.loci.objects import (
   objects_of,
   scene_of_objects,
 )
+from objectcentric_jax.models.loci.panels import object_panel
 from objectcentric_jax.models.loci.pretraining import check_size
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.gaussian_position import place_inside
@@ -46,7 +47,7 @@ Array = jax.Array
 
 MOST_PASSES = 3
 MASK_WEIGHT = 100.0
-FIRST_PERIOD, SECOND_PERIOD, POSITION_PERIOD = 2500, 5000, 20_000  # updates of one accumulated step
+FIRST_PERIOD, SECOND_PERIOD, POSITION_PERIOD = 2500, 5000, 20_000  # updates of one step
 LEAST_FIRST, LEAST_POSITION = 0.01, 0.01
 UNWEIGHTED_CALLS = (
   10  # first calls in which passes of no weight are run too, to find out the memory
@@ -167,14 +168,15 @@ class EncoderDecoderTask:
     network: the model.
     passes: 0 for stage 1, otherwise how often stage 2 looks.
     rgb_loss: name of the loss of colours.
-    accumulated: steps whose gradients are added before an update; stretches the curricula.
+    stretch: how many times longer the curricula are; the published code takes the number of steps
+      whose gradients make an update.
     rematerialise: whether the backward pass computes every pass again instead of keeping it.
   """
 
   network: EncoderDecoder
   passes: int
   rgb_loss: str
-  accumulated: int
+  stretch: float
   rematerialise: bool
 
   metrics = (object_scores,)
@@ -187,7 +189,7 @@ class EncoderDecoderTask:
     params = self.network.init({"params": rng, NOISE: rng}, objects_of(batch), True, False)
     zero = jnp.zeros((), jnp.int32)
     counters = {"first": zero, "second": zero, "position": zero}
-    counters["calls"] = jnp.asarray(-UNWEIGHTED_CALLS * self.accumulated, jnp.int32)
+    counters["calls"] = jnp.asarray(round(-UNWEIGHTED_CALLS * self.stretch), jnp.int32)
     return params["params"], {"counters": counters} if self.passes else {}
 
   def reconstruction(self, params, model_state, batch, now, rng, sample: Sample = True):
@@ -241,8 +243,8 @@ class EncoderDecoderTask:
 
   def pass_weights(self, counters: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
     """Of the three passes [3], summing to one, and the counters after that."""
-    first = decaying(counters["first"], FIRST_PERIOD * self.accumulated)
-    second = decaying(counters["second"], SECOND_PERIOD * self.accumulated)
+    first = decaying(counters["first"], FIRST_PERIOD * self.stretch)
+    second = decaying(counters["second"], SECOND_PERIOD * self.stretch)
     middle = jnp.minimum(1 - first, jnp.maximum(0.1, second))
     weights = jnp.stack([jnp.maximum(first, LEAST_FIRST), middle, 1 - second])
     counted = {name: counters[name] + 1 for name in ("first", "second")}
@@ -250,7 +252,7 @@ class EncoderDecoderTask:
 
   def position_weights(self, count: Array) -> tuple[Array, Array]:
     """Of the losses of place and size, which count on after each other."""
-    period = POSITION_PERIOD * self.accumulated
+    period = POSITION_PERIOD * self.stretch
     return decaying(count, period, LEAST_POSITION), decaying(count + 1, period, LEAST_POSITION)
 
   def object_terms(
@@ -291,10 +293,21 @@ class EncoderDecoderTask:
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     return {}
 
+  @property
+  def panels(self):
+    return {"object": self.object_panel}
+
+  def object_panel(self, params, model_state, batch, rng):
+    """See `objectcentric_jax.models.loci.panels.object_panel`."""
+    objects = objects_of(batch)
+    decoded = self.decode_objects(params, objects, rng)
+    parts = {"mask": decoded.mask, "rgb": decoded.rgb, "depth": decoded.depth}
+    return object_panel(objects, parts, decoded.position, decoded.gestalt)
+
 
 FIELDS = (
   *("passes", "input_depth", "height", "width", "gestalt", "embedding", "encoder", "decoder"),
-  *("rgb_loss", "accumulated", "squashed_deviation", "rematerialise", "dtype"),
+  *("rgb_loss", "stretch", "squashed_deviation", "rematerialise", "dtype"),
 )
 
 
@@ -320,6 +333,6 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Encode
     network,
     config["passes"],
     config["rgb_loss"],
-    config["accumulated"],
+    config["stretch"],
     config["rematerialise"],
   )

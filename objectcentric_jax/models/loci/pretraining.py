@@ -36,6 +36,7 @@ from objectcentric_jax.models.loci.objects import (
   objects_of,
   scene_of_objects,
 )
+from objectcentric_jax.models.loci.panels import object_panel
 from objectcentric_jax.nn.binarize import Binarize
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.convnext import ConvNeXtBlock, ConvNeXtBlocks
@@ -205,6 +206,18 @@ class PartTask:
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
     return {}
 
+  @property
+  def panels(self):
+    return {"object": self.object_panel}
+
+  def object_panel(self, params, model_state, batch, rng):
+    """See `objectcentric_jax.models.loci.panels.object_panel`."""
+    objects = objects_of(batch)
+    decoded, code, position = self.decode_objects(params, objects, rng, False)
+    if "mask" in decoded:
+      decoded = decoded | {"mask": mask_probability(decoded["mask"])}
+    return object_panel(objects, decoded, position, code)
+
 
 LOSSES = ("mask_loss", "depth_loss", "rgb_loss")
 FIELDS = (
@@ -213,11 +226,16 @@ FIELDS = (
 )
 
 
-def check_size(config: Mapping[str, Any]):
+def check_pictures(config: Mapping[str, Any]):
   """Raises InputError unless pictures of `config.model` divide into patches."""
   for name in ("height", "width"):
     if config[name] < STEP or config[name] % STEP:
       raise InputError(f"config.model.{name} is {config[name]}: a multiple of {STEP} is needed")
+
+
+def check_size(config: Mapping[str, Any]):
+  """Raises InputError unless pictures and codes of `config.model` are what decoders can use."""
+  check_pictures(config)
   least = 2 * config["embedding"]["mask"]["channels"]
   if config["gestalt"] < least:
     raise InputError(
