@@ -7,9 +7,9 @@ python -m experiments.loci_tables --table movi|review --workdir DIR [--proposal 
 movi    validation videos of MOVi-C, D and E: overlap and clip-wise rand index of reconstructions
 review  the review's single images, those of few and of many objects: scores of predictions
 
-DIR is a trained or imported run of Loci; --proposal is a run of the proposal network, which the mode
-segmentation needs. Where slots first look is drawn, so that scores depend on the seed. Each score
-stands as published and, where its definition was corrected, beside it.
+DIR is a trained or imported run of Loci; --proposal is a run of the proposal network, which the
+mode segmentation needs. Where slots first look is drawn, so that scores depend on the seed. Each
+score stands as published and, where its definition was corrected, beside it.
 """
 
 import json
@@ -21,6 +21,7 @@ import jax
 import numpy as np
 from absl import flags
 
+from configs.loci import _base
 from experiments import build, command
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input.pipeline import evaluation_batches
@@ -37,11 +38,13 @@ class Row(NamedTuple):
     name: of the row.
     split: of the dataset.
     overrides: fields of the run's config that it changes.
+    letter: of the MOVi set that is read instead of the run's data.
   """
 
   name: str
   split: str
   overrides: Mapping[str, Any]
+  letter: str = ""
 
 
 MOVI_SCORES = ("iou", "fg_ari_clips")
@@ -94,10 +97,7 @@ def rows() -> list[Row]:
   if FLAGS.own_data:
     return [Row("own", FLAGS.split or "test", {})]
   if FLAGS.table == "movi":
-    known = {
-      letter: Row(f"movi-{letter}", "validation", {"data.name": f"movi/{letter}_256px_depth"})
-      for letter in "cde"
-    }
+    known = {letter: Row(f"movi-{letter}", "validation", {}, letter) for letter in "cde"}
   else:
     known = {
       "few": Row("test", "test", {"model.slots": 6}),
@@ -115,8 +115,10 @@ def seeds_of(workdir: Path, devices: Devices, row: Row, mode: str) -> list[dict[
   # The weights do not depend on the mode but for those of the proposal network.
   restored = build.Restored(workdir, devices, FLAGS.best, {"model.mode": "random", **row.overrides})
   config, params = restored.config, restored.params
-  if "data.name" in row.overrides:
-    config.data.mixture = ()
+  if row.letter:
+    with config.ignore_type():
+      config.data.mixture = ()
+      _base.movi_videos(config, row.letter)
   config.model.mode = mode
   if mode == "segmentation":
     params = {**params, "proposal": proposal_of(config, devices)}

@@ -9,8 +9,9 @@ python -m data.prepare review/shop --from RAW
 python -m data.prepare review/gso --from RAW
 python -m experiments.train --config configs/loci/review.py --workdir runs/loci_review
 
-All seven sets in equal parts, enlarged to 256 pixels. An image is looked at 10 times, then predicted
-9 times. The authors publish weights but no training of them; 500,000 steps of 3 images are ours.
+All seven sets in equal parts, enlarged to 256 pixels. An image is looked at 10 times, then
+predicted 9 times. The authors publish weights but no training of them; 500,000 steps of 3 images
+are ours.
 Scores of the published table are those named published/prediction/: `experiments.loci_tables`.
 
 Append `:smoke` for two steps on made-up scenes of these shapes, `:generalization` for 10 slots and
