@@ -1,4 +1,4 @@
-"""Loci-Segmented on MOVi-D, with depth: what the paper's table is made with.
+r"""Loci-Segmented on MOVi-D, with depth: what the paper's table is made with.
 
 python -m data.prepare movi/d_256px_depth --from RAW
 python -m experiments.import_checkpoint loci Loci-s-depth.ckpt runs/movi_d_depth \

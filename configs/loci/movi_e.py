@@ -1,4 +1,4 @@
-"""Loci-Segmented on MOVi-E, from colours alone: what the paper's table is made with.
+r"""Loci-Segmented on MOVi-E, from colours alone: what the paper's table is made with.
 
 python -m data.prepare movi/e_256px_depth --from RAW
 python -m experiments.import_checkpoint loci Loci-s.ckpt runs/movi_e \

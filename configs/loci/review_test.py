@@ -1,4 +1,4 @@
-"""Loci-Segmented on the seven sets of the review, test pictures: 6 slots.
+r"""Loci-Segmented on the seven sets of the review, test pictures: 6 slots.
 
 python -m data.prepare review/mnist --from RAW
 python -m data.prepare review/dsprites --from RAW
