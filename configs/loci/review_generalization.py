@@ -7,13 +7,13 @@ python -m data.prepare review/abstract --from RAW
 python -m data.prepare review/clevr --from RAW
 python -m data.prepare review/shop --from RAW
 python -m data.prepare review/gso --from RAW
-python -m experiments.import_checkpoint loci Loci-s-review.ckpt runs/review_more \
+python -m experiments.import_checkpoint loci Loci-s-review.ckpt runs/more \
     --config configs/loci/review_generalization.py
-python -m experiments.evaluate --workdir runs/review_more --split generalization
+python -m experiments.evaluate --workdir runs/more --split generalization
 
 or, to train on them, which was not published (their rate is 0):
 
-python -m experiments.train --config configs/loci/review_generalization.py --workdir runs/review_more
+python -m experiments.train --config configs/loci/review_generalization.py --workdir runs/more
 
 A picture is looked at 10 times and predicted 9 times; the table has the scores of the last
 prediction, means of five seeds. The variants `:segmentation` (with ProposalReview.ckpt) and
