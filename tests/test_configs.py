@@ -163,7 +163,7 @@ def marked(path):
   return pytest.param(path, marks=pytest.mark.slow, id=str(path)) if slow else path
 
 
-@pytest.mark.parametrize("path", map(marked, smallest_of_each_task()), ids=str)
+@pytest.mark.parametrize("path", [marked(path) for path in smallest_of_each_task()], ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)

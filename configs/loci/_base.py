@@ -404,3 +404,23 @@ def _dropping(config: ml_collections.ConfigDict):
 
 
 MODES = {"segmentation": _by_proposals, "regularization": _dropping}  # variants
+
+
+REVIEW = ("mnist", "dsprites", "shapes", "abstract", "clevr", "shop", "gso")
+
+
+def review(config: ml_collections.ConfigDict, split: str, slots: int):
+  """Single pictures of the seven sets of the review, all of equal weight; they have no depth."""
+  loci(config, input_depth=False)
+  config.model.slots = slots
+  config.model.teacher_forcing = 10
+  config.model.mutual_information = True
+  config.data.name = "review/mnist"
+  config.data.mixture = tuple(dict(name=f"review/{name}", weight=1.0) for name in REVIEW)
+  config.data.fields = ("image", "segmentation")
+  config.data.preprocess = (dict(name="resize", method="bilinear"),)
+  config.data.chunk = config.data.lead = config.data.frames = 0
+  config.data.batch_size = 3
+  config.eval.split, config.eval.test_split = split, split
+  config.eval.batch_size = 3
+  config.eval.images = 0

@@ -46,15 +46,7 @@ class MixedExamples:
     total = sum(len(part) for part in parts)
     self._ends = np.cumsum([max(1, int(total * share)) for share in shares])
     self._training = self.random = training
-    names = [part.about["name"] for part in parts]
-    common = dict(self.parts[0].about)
-    for part in self.parts[1:]:
-      common = {name: value for name, value in common.items() if part.about.get(name) == value}
-    self.about = common | {
-      "name": "+".join(names),
-      "split": self.parts[0].about["split"],
-      "count": len(self),
-    }
+    self.about = _common([part.about for part in parts]) | {"count": len(self)}
 
   def __len__(self) -> int:
     return int(self._ends[-1])
@@ -74,6 +66,17 @@ class MixedExamples:
       constants = self._constants[number].items()
       rows.append(example | {name: np.float32(value) for name, value in constants})
     return stacked(rows)
+
+
+def _common(abouts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+  """What is true of all sets: the same entries, and the most labels and objects of any."""
+  first, *others = abouts
+  common = {n: v for n, v in first.items() if all(about.get(n) == v for about in others)}
+  for name in ("labels", "max_objects"):
+    if all(name in about for about in abouts):
+      common[name] = max(about[name] for about in abouts)
+  names = "+".join(about["name"] for about in abouts)
+  return common | {"name": names, "split": first["split"]}
 
 
 def open_mixture(

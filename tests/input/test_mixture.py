@@ -9,7 +9,7 @@ from objectcentric_jax.input.mixture import MixedExamples, open_mixture
 
 
 def part(name, count):
-  about = {"name": name, "split": "train", "labels": 3, "max_objects": len(name)}
+  about = {"name": name, "split": "train", "labels": 3, "max_objects": len(name), "side": name}
   return ArrayExamples({"number": np.arange(count)}, about)
 
 
@@ -29,7 +29,8 @@ def test_weights_are_shares_of_all_examples():
 
 def test_only_what_all_sets_have_in_common_is_said():
   about = mixed(training=False).about
-  assert about == {"name": "a+bb", "split": "train", "labels": 3, "count": 80}
+  expected = {"name": "a+bb", "split": "train", "labels": 3, "max_objects": 2, "count": 80}
+  assert about == expected
 
 
 def test_training_draws_the_example_of_the_set():
