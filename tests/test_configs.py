@@ -48,6 +48,11 @@ def variants_of(path) -> list[str]:
   return str(caught.value).partition("there are: ")[2].split(", ")
 
 
+def sides(model) -> set[int]:
+  """The sizes of pictures that a model is told."""
+  return {model[name] for name in ("side", "height", "width") if name in model}
+
+
 def smallest_of_each_task() -> list[pathlib.Path]:
   def pixels(path):
     config = load(path).get_config()
@@ -79,9 +84,9 @@ def test_has_the_sections_of_the_package(path):
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
-  assert config.model.side == config.data.side
+  assert sides(config.model) <= {config.data.side}
   config.data.side = 2 * config.data.side
-  assert config.model.side == config.data.side  # one setting, not two
+  assert sides(config.model) <= {config.data.side}  # one setting, not two
   assert config.eval.best.lstrip("-") and config.data.name and config.train.updates
   json.dumps(config.to_dict())  # is stored in the workdir
 
@@ -157,10 +162,11 @@ def traced_reports(config):
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
   batch = next(train_batches(examples, data["batch_size"], seed=0, chunk=data["chunk"]))
-  picture = (data["side"], data["side"], 3)
-  shown = {"image": picture, "video": (data["chunk"] or data["frames"], *picture)}
-  seen = [name for name in shown if name in batch]
-  assert seen and all(batch[n].shape == (data["batch_size"], *shown[n]) for n in seen)
+  shape = (data["batch_size"], data["side"], data["side"], 3)
+  pictures = [batch[name] for name in ("image", "video") if name in batch]
+  assert pictures and all(picture.shape[:1] + picture.shape[-3:] == shape for picture in pictures)
+  if data["chunk"] or data["frames"]:
+    assert batch["video"].shape[1] == (data["chunk"] or data["frames"])
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
