@@ -135,7 +135,7 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
 
 
 # Tracing a loop over frames of a hundred layers takes a quarter of a minute.
-SLOW = ("configs/scalor/*",)
+SLOW = ("configs/scalor/*", "configs/loci/*")
 
 
 def slow_marked(*values) -> pytest.param:

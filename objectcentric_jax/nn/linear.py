@@ -1,6 +1,7 @@
 """Dense layers with PyTorch's initialisations."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -61,7 +62,5 @@ class Bottleneck(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = Linear(self.hidden, kernel_init=xavier_uniform, dtype=self.dtype, name="inner")(x)
-    return Linear(self.features, kernel_init=xavier_uniform, dtype=self.dtype, name="outer")(
-      nn.silu(x)
-    )
+    linear = partial(Linear, kernel_init=xavier_uniform, dtype=self.dtype)
+    return linear(self.features, name="outer")(nn.silu(linear(self.hidden, name="inner")(x)))
