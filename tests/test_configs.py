@@ -113,15 +113,16 @@ def test_smoke_changes_how_much_and_not_what(path):
 
 @every_config
 def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
-  config = load(path).get_config()
-  dataset, _, variant = config.data.name.partition("/")
-  assert dataset in prepare.dataset_names()
-  builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
-  assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
-  if not prepare.can_generate(config.data.name):
-    command = re.search(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
-    asked = command[1].partition("/")
-    assert (asked[0], asked[2] or builder.DEFAULT_CONFIG) == (dataset, variant)
+  data = load(path).get_config().data
+  commands = re.findall(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
+  for name in data.name.split("+") + [part["name"] for part in data.mixture]:
+    dataset, _, variant = name.partition("/")
+    assert dataset in prepare.dataset_names()
+    builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
+    assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
+    if not prepare.can_generate(name):
+      asked = [command.partition("/") for command in commands]
+      assert (dataset, variant) in [(a[0], a[2] or builder.DEFAULT_CONFIG) for a in asked]
 
 
 def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
@@ -179,7 +180,7 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", map(slow_marked, smallest_of_each_task()), ids=str)
+@pytest.mark.parametrize("path", [slow_marked(path) for path in smallest_of_each_task()], ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)

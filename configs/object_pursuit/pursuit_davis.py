@@ -5,8 +5,8 @@ python -m experiments.pursuit --config configs/object_pursuit/pursuit_davis.py -
 
 A latent of 100 numbers, random squares of 256x256, batches of 16; new bases get up to 140 epochs
 and wait 30 for a better score. The published code trains and scores with all frames; here a tenth
-is kept out of each training. `--eval` is of the 20 validation sequences, frames that were trained with
-included, as published. No scores of DAVIS are in the paper's submission.
+is kept out of each training. `--eval` is of the 20 validation sequences, frames that were trained
+with included, as published. No scores of DAVIS are in the paper's submission.
 
 Append `:smoke` for two steps of every training on made-up scenes of these shapes, `:published` for
 what the published code does otherwise.
