@@ -66,25 +66,28 @@ class Evaluator:
       observed = [metric.observe(scene, batch) for metric in sets]
       return jax.tree.map(lambda value: value[0], (scores, observed))
 
-    def scores(params, model_state, batch):
-      key = jax.random.key(seed)
+    def scores(params, model_state, batch, key):
       keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
       return jax.vmap(one, (None, None, 0, 0))(params, model_state, batch, keys)
 
-    self._devices, self._sets = devices, sets
+    self._devices, self._sets, self._seed = devices, sets, seed
     self._scores = jax.jit(scores, out_shardings=devices.sharded)
 
   def __call__(
-    self, params: Params, model_state: ModelState, batches: Iterable[Mapping[str, np.ndarray]]
+    self,
+    params: Params,
+    model_state: ModelState,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    seed: int | None = None,
   ) -> dict[str, float]:
-    """The scores over the valid examples of the batches.
+    """The scores over the valid examples of the batches; `seed` stands for that of the evaluator.
 
     Raises:
       InputError: a score is not a number for some example; names it.
     """
-    parts = []
+    parts, key = [], jax.random.key(self._seed if seed is None else seed)
     for batch in batches:
-      found = self._scores(params, model_state, self._devices.put(batch))
+      found = self._scores(params, model_state, self._devices.put(batch), key)
       kept = gather({"valid": batch["valid"], "index": batch["index"]})
       found = jax.tree.map(lambda rows, k=kept: rows[k["valid"]], gather(_local(found)))
       _check_numbers(found[0], kept["index"][kept["valid"]])

@@ -417,7 +417,7 @@ def review(config: ml_collections.ConfigDict, split: str, slots: int):
   config.model.mutual_information = True
   config.data.name = "review/mnist"
   config.data.mixture = tuple(dict(name=f"review/{name}", weight=1.0) for name in REVIEW)
-  config.data.fields = ("image", "segmentation")
+  config.data.fields = ("image", "segmentation", "amodal_masks?")
   config.data.preprocess = (dict(name="resize", method="bilinear"),)
   config.data.chunk = config.data.lead = config.data.frames = 0
   config.data.batch_size = 3

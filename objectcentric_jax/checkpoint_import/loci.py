@@ -12,13 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from objectcentric_jax.checkpoint_import import loci_layers as layers
+from objectcentric_jax.checkpoint_import import loci_whole as whole
 from objectcentric_jax.checkpoint_import.names import Target, convert, same
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.models.loci import background_training, encoder_decoder, pretraining
 from objectcentric_jax.models.loci.encoder import make_encoder
 
-MODULE = (pretraining.__name__, encoder_decoder.__name__, background_training.__name__)
+MODULE = (
+  *(pretraining.__name__, encoder_decoder.__name__, background_training.__name__),
+  *whole.TASKS,
+)
 PREFIX = "net."
+WHOLE = "whole"
 LEGACY = "legacy"  # last word of the flags that say how deviations are read
 PARTS = ("mask", "depth", "rgb")
 COUNTERS = {
@@ -39,7 +44,11 @@ NEVER_USED = ("gestalt_mean", "gestalt_std")
 
 
 def kind(config: Mapping[str, Any]) -> str:
-  """Which stage a `config.model` is of: a part of the pretrainer, "slots" or "background"."""
+  """Which stage a `config.model` is of: a part of the pretrainer, "slots" or "background"; or
+  WHOLE, the model over time and the proposals.
+  """
+  if whole.is_of(config):
+    return WHOLE
   if "part" in config:
     return config["part"]
   return "slots" if "passes" in config else "background"
@@ -60,6 +69,8 @@ def fields_of(state_dict: Mapping[str, np.ndarray], source: str) -> dict[str, An
 def table(config: Mapping[str, Any]) -> dict[str, Target]:
   """Published name, without `net.` but for the background's, -> our parameter."""
   stage = kind(config)
+  if stage == WHOLE:
+    return whole.table(config)
   if stage == "background":
     return layers.background(PREFIX, "", config["background"]["layers"])
   if stage == "embedding":
@@ -87,9 +98,11 @@ def _patch_table() -> dict[str, Target]:
 
 def is_ignored(name: str, config: Mapping[str, Any]) -> bool:
   """Whether a published entry is no parameter of a model of this config."""
+  stage = kind(config)
+  if stage == WHOLE:
+    return whole.is_ignored(name, config)
   if name.split(".")[-1] == LEGACY or name in (*COUNTERS, CONTEXT_COUNTER, *NEVER_USED):
     return True
-  stage = kind(config)
   if name in FIRST_POSITION:
     return stage != "slots"
   known = {**OF_PARTS, "embedding": OF_PATCHES, "slots": OF_SLOTS}
@@ -131,6 +144,8 @@ def import_model_state(
 ) -> dict[str, Any]:
   """The counters; those that the checkpoint lacks begin anew."""
   del checkpoint, source, dtype
+  if kind(config) == WHOLE:
+    return whole.import_model_state(_unwrapped(state_dict, config), template)
   if "counters" not in template:
     return {}
   names = _unwrapped(state_dict, config)

@@ -6,6 +6,7 @@ Files of CognitiveModeling/Loci-Segmented are Lightning's: the network is under 
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,9 +17,11 @@ from objectcentric_jax.checkpoint_import.loci_sequence import (
   mlp,
   predictor_table,
 )
-from objectcentric_jax.checkpoint_import.names import Target, convert, convolution, layer
+from objectcentric_jax.checkpoint_import.names import Target, convolution, layer
+from objectcentric_jax.models.loci import loci, proposing
 from objectcentric_jax.models.loci.encoder import make_encoder
 
+TASKS = (loci.__name__, proposing.__name__)
 DISCOVERY = "object_discovery."
 PERMANENCE = f"{DISCOVERY}init.init"  # what object discovery counts
 THRESHOLD = f"{DISCOVERY}threshold"  # the same in every checkpoint
@@ -27,8 +30,16 @@ PROPOSAL = "proposal."
 RGB_LOSSES = {"YCbCrL2SSIMLoss": "ycbcr_l2_ssim", "l1ssim": "l1_ssim"}  # published name: ours
 
 
+def is_of(config: Mapping[str, Any]) -> bool:
+  """Whether this `config.model` is of the whole model or of the proposals."""
+  return "mode" in config or "published_targets" in config
+
+
 def table(config: Mapping[str, Any]) -> dict[str, Target]:
   """Published name, without `net.`, -> our parameter, for `config.model`."""
+  if "mode" not in config:
+    proposal = config["proposal"]
+    return proposal_table("", "proposal/", proposal["encoder_blocks"], proposal["decoder_blocks"])
   predictor, gate, proposal = (config[part] for part in ("predictor", "update_gate", "proposal"))
   names = {
     **layers.encoder("encoder", "encoder", make_encoder(config, None)),
@@ -48,22 +59,18 @@ def is_ignored(name: str, config: Mapping[str, Any]) -> bool:
   """Whether a published entry, without `net.`, is no parameter of a model of this config."""
   if name in (PERMANENCE, THRESHOLD) or name.endswith(LEGACY):
     return True
-  return name.startswith(PROPOSAL) and config["mode"] != "segmentation"
+  return name.startswith(PROPOSAL) and config.get("mode") in ("random", "regularization")
 
 
-def import_parameters(
-  state_dict: Mapping[str, np.ndarray],
-  config: Mapping[str, Any],
-  template: Any,
-  source: str,
-  dtype: type = np.float32,
-) -> Any:
-  """Parameter tree from a published state dict without `net.`; strict both ways."""
-  weights = {name: value for name, value in state_dict.items() if not is_ignored(name, config)}
-  return convert(weights, table(config), template, source, dtype=dtype)
+def import_model_state(state_dict: Mapping[str, np.ndarray], template: Any) -> dict[str, Any]:
+  """The belief in permanence; sequences have not begun."""
+  if "discovery" not in template:
+    return {}
+  carry = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), template["carry"])
+  return {"discovery": {"permanence": permanence(state_dict)}, "carry": carry}
 
 
-def permanence(state_dict: Mapping[str, np.ndarray]) -> np.ndarray:
+def permanence(state_dict: Mapping[str, np.ndarray]) -> jax.Array:
   """The logit of the belief in permanence: a scalar."""
   return jnp.asarray(np.asarray(state_dict[PERMANENCE], np.float32).reshape(()))
 

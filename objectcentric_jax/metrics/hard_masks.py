@@ -84,12 +84,20 @@ class Split(NamedTuple):
 
 
 class Matched(NamedTuple):
-  """Sums of matched overlaps, in an array for every table, and what they are divided by."""
+  """Overlaps of objects with the masks they are matched to, of N tables.
+
+  Attributes:
+    iou, f1: [N] sums over matched pairs.
+    objects: [N] true objects.
+    pairs: [N] matched pairs that share a pixel.
+    matched: [N, objects, masks of objects] ones where matched.
+  """
 
   iou: np.ndarray
   f1: np.ndarray
   objects: np.ndarray
   pairs: np.ndarray
+  matched: np.ndarray
 
 
 def matched_overlap(tables: np.ndarray, split: Split) -> Matched:
@@ -109,6 +117,7 @@ def matched_overlap(tables: np.ndarray, split: Split) -> Matched:
     f1=(f1 * pairs).sum((1, 2)),
     objects=(of_objects[..., 0] > 0).sum(1),
     pairs=((shared > 0) * pairs).sum((1, 2)),
+    matched=pairs,
   )
 
 

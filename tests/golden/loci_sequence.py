@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from objectcentric_jax.checkpoint_import import loci, loci_whole
 from objectcentric_jax.checkpoint_import import loci_sequence as importer
-from objectcentric_jax.checkpoint_import import loci_whole
 from objectcentric_jax.checkpoint_import.names import convert
 from objectcentric_jax.input.chunks import chunk, chunks_in
 from objectcentric_jax.metrics import hard_masks
@@ -360,12 +360,13 @@ def check_loop(case: dict, arrays: dict) -> list[golden.Result]:
   config, inputs = case["config"], inputs_of(arrays)
   model = loci_whole.model_config(config)
   weights = case["state_dict"]
+  model |= loci.fields_of(weights, SOURCE)
   task = make_task(model)
   video = np.moveaxis(inputs["rgb"], 2, -1)
   batch = {"video": video, "depth": np.moveaxis(inputs["depth"], 2, -1)}
   batch |= {"time": np.zeros(len(video), np.int32)}
   template = jax.eval_shape(task.init, elbo_training.KEY, batch)
-  params = loci_whole.import_parameters(weights, model, template[0], SOURCE)
+  params = loci.import_parameters(weights, model, template[0], SOURCE)
   table, training = loci_whole.table(model), case["mode"] == "train"
   carry, permanence = task.new_carry(batch), loci_whole.permanence(weights)
   actual, results, number = {}, [], 0

@@ -77,15 +77,20 @@ def move_state(
   return _move_state(x, state, weights, traces, opening_cost)[0]
 
 
+def _affine(x: Array, state: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
+  return x @ kernel + state @ recurrent + bias.reshape((1,) * (x.ndim - 1) + (-1,))
+
+
 def _outer(rows: Array, columns: Array) -> Array:
   return rows[..., :, None] * columns[..., None, :]
 
 
 def _move_state(x, state, weights, traces, opening_cost):
   del opening_cost
-  gate = nn.relu(jnp.tanh(x @ weights.gate_input + state @ weights.gate_state + weights.gate_bias))
+  to_gate = _affine(x, state, weights.gate_input, weights.gate_state, weights.gate_bias)
+  gate = nn.relu(jnp.tanh(to_gate))
   candidate = jnp.tanh(
-    x @ weights.candidate_input + state @ weights.candidate_state + weights.candidate_bias
+    _affine(x, state, weights.candidate_input, weights.candidate_state, weights.candidate_bias)
   )
   is_open = (gate > 0).astype(gate.dtype)
   gate_slope = (1 - gate**2) * is_open
@@ -179,11 +184,7 @@ class GateLordCell(nn.Module):
     )
     state, traces, is_open = move_state(x, state, moving, traces, self.opening_cost)
 
-    def affine(part):
-      kernel, recurrent, bias = part
-      return x @ kernel + state @ recurrent + bias
-
-    output = nn.sigmoid(affine(opening)) * jnp.tanh(affine(value))
+    output = nn.sigmoid(_affine(x, state, *opening)) * jnp.tanh(_affine(x, state, *value))
     return output, state, traces, is_open.mean()
 
 

@@ -78,7 +78,7 @@ class Predictor(nn.Module):
           y = layer(y)
       cell = GateLordCell(width, self.opening_cost, self.dtype, name=f"cell_{i}")
       output, state, moved, is_open = cell(y, state, memory.traces[i])
-      y = y + self.param(f"cell_{i}_alpha", ALMOST_ZERO, (1,), jnp.float32) * output
+      y = y + _share(self, f"cell_{i}_alpha", y.ndim) * output
       traces.append(moved)
       openings.append(is_open)
     y = OutputEmbedding(size, self.features, self.heads, self.dtype, name="output_embedding")(y)
@@ -94,6 +94,11 @@ class Predictor(nn.Module):
     return gestalt + change - 2 * gestalt * change  # exclusive or
 
 
+def _share(module: nn.Module, name: str, rank: int) -> Array:
+  """Learned factor of a residual branch, to be multiplied with arrays of this rank."""
+  return module.param(name, ALMOST_ZERO, (1,), jnp.float32).reshape((1,) * rank)
+
+
 class SlotAttentionLayer(nn.Module):
   """Attention between slots [B, K, C], added with a learned weight."""
 
@@ -102,7 +107,7 @@ class SlotAttentionLayer(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
+    alpha = _share(self, "alpha", x.ndim)
     return x + alpha * Attention(self.heads, self.dtype, name="attention")(x, x)
 
 
@@ -119,7 +124,7 @@ class InputEmbedding(nn.Module):
     size, batch = x.shape[-1], x.shape[:-1]
     widths = (self.heads * self.features, self.heads * size)
     residual = Mlp(widths, dtype=self.dtype, name="residual")(x).reshape(*batch, self.heads, size)
-    alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
+    alpha = _share(self, "alpha", residual.ndim)
     rest = self.heads * (self.features - size)
     view = nn.sigmoid(Linear(rest, dtype=self.dtype, name="exchange_gate")(state))
     view = view * jnp.tanh(Linear(rest, dtype=self.dtype, name="exchange_code")(state))
@@ -143,5 +148,5 @@ class OutputEmbedding(nn.Module):
     x = x.reshape(*batch, self.heads, self.features)[..., : self.size]
     flat = x.reshape(*batch, self.heads * self.size)
     widths = (self.heads * self.features, self.size)
-    alpha = self.param("alpha", ALMOST_ZERO, (1,), jnp.float32)
+    alpha = _share(self, "alpha", flat.ndim)
     return x.mean(-2) + alpha * Mlp(widths, dtype=self.dtype, name="residual")(flat)
