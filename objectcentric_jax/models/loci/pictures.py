@@ -21,15 +21,15 @@ COLOURS = (
 )
 
 
-def slot_colours(count: int) -> Array:
-  """[count, 3]."""
-  return jnp.asarray([COLOURS[i % len(COLOURS)] for i in range(count)])
+def slot_colours(count: int, rank: int) -> Array:
+  """Of so many slots: [..., count, 1, 1, 3] with this many axes."""
+  colours = jnp.asarray([COLOURS[i % len(COLOURS)] for i in range(count)])
+  return colours.reshape((1,) * (rank - 4) + (count, 1, 1, 3))
 
 
 def coloured_masks(masks: Array) -> Array:
   """Every slot in its colour, by its mask: [..., K, H, W, 1] to [..., H, W, 3]."""
-  colours = slot_colours(masks.shape[-4]).reshape(-1, 1, 1, 3)
-  return jnp.clip((masks * colours).sum(-4), 0, 1)
+  return jnp.clip((masks * slot_colours(masks.shape[-4], masks.ndim)).sum(-4), 0, 1)
 
 
 def overlay(image: Array, masks: Array) -> Array:
@@ -55,8 +55,8 @@ def grey(picture: Array) -> Array:
 
 def placed(position: Array, height: int, width: int) -> Array:
   """Where slots are, each in its colour: [..., K, 4] to [..., K, H, W, 3]."""
-  colours = slot_colours(position.shape[-2]).reshape(-1, 1, 1, 3)
-  return gaussian_map(position, height, width) * colours
+  maps = gaussian_map(position, height, width)
+  return maps * slot_colours(position.shape[-2], maps.ndim)
 
 
 def code_pictures(gestalt: Array, height: int, width: int) -> Array:
