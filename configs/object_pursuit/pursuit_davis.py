@@ -4,9 +4,9 @@ python -m data.prepare davis/2016 --from RAW
 python -m experiments.pursuit --config configs/object_pursuit/pursuit_davis.py --workdir runs/p
 
 A latent of 100 numbers, random squares of 256x256, batches of 16; new bases get up to 140 epochs
-and wait 30 for a better score. The published code trains and scores with all frames; here a tenth is
-kept out of each training. `--eval` is of the 20 validation sequences, frames that were trained with
-included, as published. No scores of DAVIS are in the paper's submission.
+and wait 30 for a better score. The published code trains and scores with all frames; here a tenth
+is kept out of each training. `--eval` is of the 20 validation sequences, frames that were trained
+with included, as published. No scores of DAVIS are in the paper's submission.
 
 Append `:smoke` for two steps of every training on made-up scenes of these shapes, `:published` for
 what the published code does otherwise.
