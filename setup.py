@@ -40,7 +40,7 @@ setup(
     "matplotlib",
   ],
   extras_require={
-    "dev": ["pytest", "ruff", "scikit-learn", "h5py", "av"],
+    "dev": ["pytest", "ruff", "scikit-learn", "h5py", "av", "motmetrics>=1.4", "pycocotools"],
     "fast": ["opencv-python-headless"],
     # Of data.prepare: raw files in HDF5 and mp4, simulated and recorded scenes, several machines.
     "hdf5": ["h5py"],
@@ -48,6 +48,7 @@ setup(
     "sim": ["mujoco"],
     "atari": ["ale-py"],
     "beam": ["apache-beam>=2.77"],
+    "tracking": ["motmetrics>=1.4"],  # scores of tracks
     "tensorboard": ["tensorboardX>=2.6.5"],
     "cuda12": [f"jax[cuda12]{JAX}"],
     "cuda13": [f"jax[cuda13]{JAX}"],

@@ -62,6 +62,14 @@ def base() -> ml_collections.ConfigDict:
   evaluation.batch_size = 32
   evaluation.seed = 0
   evaluation.sample = True  # draw latents, as published; False takes their means
+  # What is followed through videos, of "boxes" and "masks"; needs the extra `tracking`.
+  evaluation.tracking = ("boxes",)
+  evaluation.match_overlap = (
+    0.5  # intersection over union with an object that is followed, at least
+  )
+  evaluation.first_frame = 0  # of videos, that counts for tracking
+  # Boxes that overlap a more present one by more than this are left out; 0 keeps all.
+  evaluation.suppress_overlap = 0.0
   evaluation.best = "fg_ari"  # decides the best checkpoint; "-name" if smaller is better
   evaluation.headline = ()  # scores shown on the console
   return config

@@ -10,6 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from experiments.scores import fitting_metrics, of_prepared, prepared
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.evaluation import Evaluator
@@ -19,10 +20,10 @@ from objectcentric_jax.input.examples import open_split
 from objectcentric_jax.input.generated import FIELDS, GENERATED, made_up
 from objectcentric_jax.input.objects import OBJECT, open_by_object
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
-from objectcentric_jax.metrics.image import reconstruction_metrics
-from objectcentric_jax.metrics.segmentation import segmentation_metrics
+from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.checkpoints import read_config, restore_model
 from objectcentric_jax.training.devices import AXIS, Devices, without_carry
+from objectcentric_jax.training.diagnostics import score_warnings
 from objectcentric_jax.training.task import Task
 
 
@@ -71,12 +72,24 @@ def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, de
   """The evaluator for splits of the dataset that `examples` are from."""
   settings = config["eval"]
   devices.check_batch("config.eval.batch_size", settings["batch_size"])
-  metrics = [reconstruction_metrics]
-  if "labels" in examples.about:
-    labels, background = examples.about["labels"], tuple(examples.about["background_ids"])
-    metrics.append(partial(segmentation_metrics, labels=labels, background_ids=background))
+  batch = jax.eval_shape(as_float, examples.read(np.zeros(1, int)))
+  scene_of = partial(_scene_shapes, config, task, batch)
+  metrics = fitting_metrics(scene_of, batch, examples.about, settings)
   metrics += getattr(task, "metrics", ())
+  prepare = prepared(settings)
+  metrics = [of_prepared(metric, prepare) for metric in metrics]
   return Evaluator(task, metrics, devices, settings["seed"], settings["sample"])
+
+
+def _scene_shapes(config: Mapping[str, Any], task: Task, batch: Mapping[str, Any]) -> Scene:
+  """Shapes of what the model says about a batch of examples."""
+  key = jax.eval_shape(jax.random.key, 0)
+
+  def scene(key, example, batch):
+    params, model_state = task.init(key, example)
+    return task.scene(params, without_carry(model_state), batch, key, config["eval"]["sample"])
+
+  return jax.eval_shape(scene, key, example_batch(config), batch)
 
 
 def score(
@@ -156,7 +169,7 @@ def results(
 
 
 def table(result: Mapping[str, Any]) -> str:
-  """Results as text: where they are from, then a line a score."""
+  """Results as text: where they are from, a line a score, and what they warn of."""
   about = result["dataset"]
   chosen = f", objects {about['objects']}" if "objects" in about else ""
   head = (
@@ -167,4 +180,5 @@ def table(result: Mapping[str, Any]) -> str:
   )
   width = max(len(name) for name in result["scores"])
   rows = [f"  {name:<{width}}  {value:.4f}" for name, value in result["scores"].items()]
-  return "\n".join([head, *rows])
+  warnings = [f"warning: {warning}" for warning in score_warnings(result["scores"]).values()]
+  return "\n".join([head, *rows, *warnings])

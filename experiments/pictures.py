@@ -28,7 +28,13 @@ from objectcentric_jax.plots.scene import (
   separate_pictures,
   to_uint8,
 )
-from objectcentric_jax.plots.video import frames, spaced, video_animation, video_strip
+from objectcentric_jax.plots.video import (
+  frames,
+  spaced,
+  video_animation,
+  video_pictures,
+  video_strip,
+)
 from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.task import Task
 
@@ -163,8 +169,9 @@ def draw_videos(
   examples: Examples,
   config: Mapping[str, Any],
   count: int = PER_ROW,
+  kind: str = "gif",
 ) -> Files:
-  """The first videos, each as an animation and as a strip of frames.
+  """The first videos, each as an animation (a file of this kind) and as a strip of frames.
 
   Raises:
     InputError: the model or the data are of still images.
@@ -177,10 +184,8 @@ def draw_videos(
     raise InputError("--what video: this model explains still images, not videos")
   files = {}
   for i in range(len(scene.image)):
-    truth = batch["segmentation"][i] if "segmentation" in batch else None
-    background = examples.about.get("background_ids", ())
-    pictures = scene_pictures(frames(scene, i), _seen(batch)[i], truth, background)
-    files[f"video-{i:03}.gif"] = video_animation(pictures)
+    pictures = video_pictures(scene, i, batch, examples.about.get("background_ids", ()))
+    files[f"video-{i:03}.{kind}"] = video_animation(pictures)
     files[f"video-{i:03}.png"] = video_strip(pictures)
   return files
 

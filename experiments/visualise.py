@@ -2,12 +2,13 @@
 
 python -m experiments.visualise --workdir DIR --what data|reconstruction|samples|traversal|video|...
     [--out DIR] [--images 8] [--split test] [--best] [--separate] [--component K]
+    [--animation gif|mp4]
 
 data            a sheet of examples with their labels
 reconstruction  an overview, and for each image its components, masks and composition
 samples         the same of scenes drawn from the prior, which its last row puts together
 traversal       how each image changes with the latent of one of its components
-video           an animation and a strip of frames for each video
+video           an animation and a strip of frames for each video, with boxes coloured by track
 
 Models may offer further kinds; an unknown one lists them.
 """
@@ -31,6 +32,7 @@ flags.DEFINE_string("split", None, "split to draw; the config's test split by de
 flags.DEFINE_integer("images", pictures.PER_ROW, "how many", lower_bound=1)
 flags.DEFINE_bool("best", False, "the best checkpoint instead of the last")
 flags.DEFINE_bool("separate", False, "a file for each picture, too")
+flags.DEFINE_enum("animation", "gif", ("gif", "mp4"), "kind of file of --what video")
 flags.DEFINE_integer(
   "component", None, "of a traversal, from 1; the largest that is not background by default", 1
 )
@@ -59,7 +61,7 @@ def main(_):
       elif what == "traversal":
         files = pictures.draw_traversals(*model, FLAGS.component)
       elif what == "video":
-        files = pictures.draw_videos(*model)
+        files = pictures.draw_videos(*model, FLAGS.animation)
       else:
         files = pictures.draw_panels(*model, what, FLAGS.separate)
   folder = Path(FLAGS.out or workdir / "images")

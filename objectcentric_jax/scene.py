@@ -19,7 +19,7 @@ class Scene:
       models that segment and do not reconstruct.
     masks: [B, (T), K, H, W, 1] how the components are mixed; sum to one over K.
     components: [B, (T), K, H, W, C] what each component would show alone.
-    latents: [B, (T), K, D] posterior means.
+    latents: [B, (T), K, D] posterior means; [B, (T), N, D] of models that say what is in each box.
     other_masks: further mask stacks shaped like `masks` but for K, by name, from models that
       segment the image in more than one way (such as "attention": how the encoder grouped the
       pixels).

@@ -4,11 +4,14 @@ import concurrent.futures
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tests import conftest
 
-TRAIN, EVALUATE, VISUALISE = (f"experiments.{name}" for name in ("train", "evaluate", "visualise"))
+TRAIN, EVALUATE, VISUALISE, EXPORT = (
+  f"experiments.{name}" for name in ("train", "evaluate", "visualise", "export")
+)
 SET = f"--config.data.name=multi_dsprites/{conftest.SMALL_SET}"
 DIVERGING = "({'loss':'elbo','clip':0.0,'groups':{'':{'name':'adam','rate':1e999}}},)"
 
@@ -91,6 +94,7 @@ BAD = {
     ["--separate is for other kinds than --what data, traversal, video"],
   ),
   "unknown picture": (VISUALISE, ["--workdir={run}", "--what=latents"], ["latents", "traversal"]),
+  "no boxes": (EXPORT, ["--workdir={run}", "--what=boxes"], ["--what boxes", "has no boxes"]),
   "no run": (EVALUATE, ["--workdir={folder}"], ["{folder} is not a workdir"]),
   "damaged config": (EVALUATE, ["--workdir={folder}/damaged"], ["config.json is damaged"]),
   "another model": (
@@ -187,9 +191,11 @@ def test_debug_shows_where_an_error_is_from(places):
     "train",
     "evaluate",
     "visualise",
+    "export",
     "fid",
     "import_checkpoint",
     "speed",
+    "suggest",
     "convolution_speed",
   ],
 )
@@ -228,3 +234,17 @@ def test_pictures_of_a_run(places, tmp_path):
     single = [name for name in found if name.startswith(f"{kind}-001_")]
     assert len(single) == whole[kind] + 3 * parts[kind]
   assert {"image-000_component-3", "sample-001_step-2"} <= found
+
+
+def test_export_of_a_run(places, tmp_path):
+  arguments = ("--workdir", places["run"], "--what", "latents", "--out", tmp_path, "--images", 5)
+  out = conftest.run(EXPORT, *arguments)
+  assert f"latents of 5 examples: {tmp_path}/latents.csv and 1 more" in out
+  with np.load(tmp_path / "latents.npz") as arrays:
+    assert arrays["latents"].shape[:2] == (5, 3) and arrays["index"].tolist() == list(range(5))
+    last = arrays["latents"][4, 2]
+  header, *lines = (tmp_path / "latents.csv").read_text().splitlines()
+  assert header.startswith("example,component,latent_0,latent_1,") and len(lines) == 5 * 3
+  example, component, *values = lines[-1].split(",")
+  assert (example, component) == ("4", "2")
+  np.testing.assert_array_equal(np.array(values, np.float32), last)

@@ -13,7 +13,7 @@ import re
 import jax
 import pytest
 
-from configs import genesis_repository, sections, variants
+from configs import genesis_repository, published, sections, variants
 from data import prepare
 from experiments import build
 from objectcentric_jax.input.pipeline import train_batches
@@ -23,16 +23,8 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {
-  "__init__",
-  "_base",
-  "_generated",
-  "_pursuit",
-  "datasets",
-  "genesis_repository",
-  "sections",
-  "variants",
-}
+SHARED = {"__init__", "_base", "datasets", "genesis_repository", "published"}
+SHARED |= {"sections", "variants"}
 CONFIGS = sorted(
   path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
 )
@@ -204,6 +196,17 @@ def test_variants_of_a_config_are_offered_beside_smoke():
 
 
 # The settings of applied-ai-lab/genesis
+
+
+@pytest.mark.parametrize("model", published.CHECKPOINTS)
+def test_published_checkpoints_have_a_config_of_their_model(model):
+  importer = importlib.import_module(f"objectcentric_jax.checkpoint_import.{model}")
+  for name, config in published.CHECKPOINTS[model].items():
+    path, _, variant = config.partition(":")
+    assert load(path).get_config(variant).task == importer.MODULE
+    for file in (f"somewhere/{name}.pth", f"{name}/model_000160001.pth"):
+      assert published.config_of(model, file) == config
+  assert published.config_of(model, "other.pth") is None
 
 
 def schedules_of(config):

@@ -35,6 +35,7 @@ STEPS: Mapping[str, type[Step]] = {
   "merge_background": values.MergeBackground,
   "relabel": values.Relabel,
   "object_masks": values.ObjectMasks,
+  "object_boxes": values.ObjectBoxes,
 }
 WHERE = "config.data.preprocess"
 

@@ -119,3 +119,52 @@ class ObjectMasks(Step):
     ids = np.expand_dims(segmentation(arrays), -4)
     numbers = np.arange(1, self.objects + 1).reshape(-1, 1, 1, 1)
     return {**arrays, "masks": np.where(ids == numbers, np.uint8(255), np.uint8(0))}
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectBoxes(Step):
+  """`object_boxes`: adds what is true of the ids 1 to `objects`, for sets that store ids alone.
+
+  `bboxes` [..., objects, 4] around the visible pixels of each, `visibility` [..., objects], how
+  many those are, and `num_objects`, how many ids an example shows. Steps that change pictures come
+  before, and `relabel` where ids have gaps.
+  """
+
+  objects: int
+  batched = False
+
+  def __post_init__(self):
+    if self.objects < 1:
+      raise ValueError(f"objects is {self.objects}: at least 1 is needed")
+
+  def adapted(self, about):
+    if "labels" not in about:
+      raise ValueError("the set has no segmentation, or config.data.fields does not ask for it")
+    return self, about
+
+  def __call__(self, arrays: Arrays, rng: Rng | None) -> Arrays:
+    ids = segmentation(arrays)
+    *leading, height, width, _ = ids.shape
+    pictures = ids.reshape(-1, height, width)
+    picture, row, column = np.nonzero(pictures)
+    shown = pictures[picture, row, column].astype(int)
+    if shown.size and shown.max() > self.objects:
+      raise ValueError(
+        f"an example shows id {shown.max()}, object_boxes has objects={self.objects}"
+      )
+    count = len(pictures) * self.objects
+    place = picture * self.objects + shown - 1
+    pixels = np.bincount(place, minlength=count)
+    low, high = np.full((2, count), max(height, width)), np.zeros((2, count), int)
+    for axis, coordinate in enumerate((row, column)):
+      np.minimum.at(low[axis], place, coordinate)
+      np.maximum.at(high[axis], place, coordinate + 1)
+    boxes = np.concatenate([low, high]).T / np.array([height, width] * 2)
+    boxes = np.where(pixels[:, None] > 0, boxes, 0).astype(np.float32)
+    visible = np.minimum(pixels, np.iinfo(np.uint16).max).astype(np.uint16)
+    return {
+      **arrays,
+      "bboxes": boxes.reshape(*leading, self.objects, 4),
+      "visibility": visible.reshape(*leading, self.objects),
+      "num_objects": np.int32(len(np.unique(shown))),
+    }

@@ -1,7 +1,7 @@
 """How well the boxes of a scene find labelled objects: average precision and counting.
 
 As Lin et al. (ICLR 2020, arXiv 2001.02407) score them in their published code, after the 11-point
-average precision of PASCAL VOC (Everingham et al., 2010).
+average precision of PASCAL VOC (Everingham et al., 2010). A frame of a video counts as an image.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ PRESENT = 0.5  # a box is a detection if its presence is above
 
 @flax.struct.dataclass
 class Detections:
-  """The detections of B images and what they hit, from `match`.
+  """The detections of B images, or videos of T frames, and what they hit, from `match`.
 
   Attributes:
-    confidence: [B, N]; detected: [B, N] bool: which of the boxes count.
-    hits: [B, I, N] bool: whether a detection finds an object, for each of I thresholds.
-    objects: [B] number of true objects.
+    confidence: [B, (T), N]; detected: [B, (T), N] bool: which of the boxes count.
+    hits: [B, (T), I, N] bool: whether a detection finds an object, for each of I thresholds.
+    objects: [B, (T)] number of true objects.
   """
 
   confidence: Array
@@ -97,10 +97,14 @@ def match(
 def average_precision(detections: Detections) -> np.ndarray:
   """For each threshold the mean over 11 recall levels of the best precision at or above: [I].
 
-  Over all images of the set together. 0 without any detection or any object.
+  Over all images or frames of the set together. 0 without any detection or any object.
   """
-  confidence, detected = np.asarray(detections.confidence), np.asarray(detections.detected)
-  hits = np.moveaxis(np.asarray(detections.hits), 1, 0)  # [I, B, N]
+  boxes = detections.confidence.shape[-1]
+  confidence, detected = (
+    np.asarray(array).reshape(-1, boxes) for array in (detections.confidence, detections.detected)
+  )
+  hits = np.asarray(detections.hits).reshape(-1, *detections.hits.shape[-2:])
+  hits = np.moveaxis(hits, 1, 0)  # [I, B, N]
   objects = int(np.asarray(detections.objects).sum())
   if not objects or not detected.any():
     return np.zeros(len(hits))
@@ -123,57 +127,77 @@ def detections(
   batch: Mapping[str, Array],
   thresholds: tuple[float, ...] = IOU_THRESHOLDS,
 ) -> Detections:
-  """The detections in scenes of images and what they hit.
+  """The detections in scenes and what they hit.
 
   Args:
-    scene: has `boxes` [B, N, 4] and `presence` [B, N].
-    batch: has "bboxes" [B, M, 4] and "num_objects" [B].
+    scene: has `boxes` [B, (T), N, 4] and `presence` [B, (T), N].
+    batch: has "bboxes" [B, M, 4] and "num_objects" [B]; of videos "bboxes" [B, T, M, 4], where an
+      object without area is not in the frame.
     thresholds: of the intersection over union.
 
   Raises:
     InputError: the scene has no boxes, or the batch none.
   """
-  _check(scene, batch)
-  found, objects = scene.presence > PRESENT, batch["num_objects"]
-  return match(corners(scene.boxes), scene.presence, found, batch["bboxes"], objects, thresholds)
+  check_boxes(scene, batch)
+  found = corners(scene.boxes), scene.presence, scene.presence > PRESENT
+  if scene.boxes.ndim == 3:
+    return match(*found, batch["bboxes"], batch["num_objects"], thresholds)
+  real = real_boxes(batch["bboxes"])
+  first = jnp.argsort(~real, axis=-1, stable=True)
+  truth = jnp.take_along_axis(batch["bboxes"], first[..., None], axis=-2)
+  frames = jax.vmap(lambda *arrays: match(*arrays, thresholds))
+  return frames(*found, truth, real.sum(-1))
 
 
-def counting_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str, Array]:
-  """How well the number of detections agrees with that of objects.
+def detection_scores(
+  detections: Detections, thresholds: tuple[float, ...] = IOU_THRESHOLDS
+) -> dict[str, float]:
+  """Scores of the detections in a whole set, of numpy arrays.
 
-  Names: `count_accuracy`, 1 where they are equal; `overcount` and `undercount`, 1 where there are
-  too many or too few detections; `count_error`, their difference as a share of the true number. An
-  image without objects has the difference to one object as its error, where the published
-  definition divides by zero.
+  Names: `ap`, the mean average precision over the thresholds, and `ap_50` to `ap_95`, each by its
+  threshold in percent; `count_accuracy`, the share of images with as many detections as objects;
+  `count_error`, the mean over images of the difference as a share of the objects; `perfect`,
+  `overcount` and `undercount`, how many images have as many, more and fewer detections than
+  objects. An image without objects has the difference to one object as its count error, where the
+  published definition divides by zero.
 
   Args:
-    scene, batch: as for `detections`.
-
-  Returns:
-    name -> [B] float32.
-
-  Raises:
-    InputError: the scene has no boxes, or the batch none.
+    detections: of all images, from `detections`.
+    thresholds: that they were matched with.
   """
-  _check(scene, batch)
-  objects = batch["num_objects"].astype(jnp.int32)
-  difference = (scene.presence > PRESENT).sum(-1, dtype=jnp.int32) - objects
-  error = jnp.abs(difference).astype(jnp.float32) / jnp.maximum(objects, 1)
-  values = {
-    "count_accuracy": difference == 0,
-    "overcount": difference > 0,
-    "undercount": difference < 0,
-    "count_error": error,
+  precision = average_precision(detections)
+  objects = np.asarray(detections.objects, np.int64)
+  difference = np.asarray(detections.detected).sum(-1) - objects
+  scores = {
+    "ap": precision.mean(),
+    **{f"ap_{round(100 * t)}": ap for t, ap in zip(thresholds, precision, strict=True)},
+    "count_accuracy": (difference == 0).mean(),
+    "count_error": (np.abs(difference) / np.maximum(objects, 1)).mean(),
+    "perfect": (difference == 0).sum(),
+    "overcount": (difference > 0).sum(),
+    "undercount": (difference < 0).sum(),
   }
-  return {name: value.astype(jnp.float32) for name, value in values.items()}
+  return {name: float(score) for name, score in scores.items()}
 
 
-def _check(scene: Scene, batch: Mapping[str, Array]):
+def real_boxes(boxes: Array) -> Array:
+  """[...] bool: which of the true boxes [..., 4] have an area; the others fill up or are unseen."""
+  return (boxes[..., 2:] > boxes[..., :2]).all(-1)
+
+
+def check_boxes(scene: Scene, batch: Mapping[str, Array]):
+  """Raises InputError unless the scene has boxes and the batch true ones of as many axes."""
   if scene.boxes is None or scene.presence is None:
     raise InputError("detection metrics: this model has no boxes; leave these metrics out")
-  for name in ("bboxes", "num_objects"):
+  for name in ("bboxes", "num_objects") if scene.boxes.ndim == 3 else ("bboxes",):
     if name not in batch:
       raise InputError(
         f"detection metrics: the batch has no {name!r}, only {sorted(batch)}; "
         "choose a dataset with boxes or leave these metrics out"
       )
+  found, truth = scene.boxes.shape[:-2], batch["bboxes"].shape[:-2]
+  if found != truth:
+    raise InputError(
+      f"detection metrics: boxes of shape {scene.boxes.shape} cannot be compared with true ones "
+      f"{batch['bboxes'].shape}; give model and data the same number of frames"
+    )

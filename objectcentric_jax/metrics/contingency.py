@@ -36,3 +36,22 @@ def contingency(
   return jnp.einsum(
     "bpi,bpj->bij", a, b, precision=jax.lax.Precision.HIGHEST, preferred_element_type=jnp.float32
   )
+
+
+def frame_contingency(labels_a: Array, labels_b: Array, count_a: int, count_b: int) -> Array:
+  """`contingency` of each frame of videos; their sum is that of the videos as volumes of pixels.
+
+  Takes one frame after the other, since labels of all pixels of a video at once need much memory.
+
+  Args:
+    labels_a: [B, T, ...] integer.
+    labels_b: [B, T, ...] integer, shaped alike.
+    count_a: number of labels on the first side.
+    count_b: number of labels on the second side.
+
+  Returns:
+    [B, T, count_a, count_b] float32.
+  """
+  frames = (jnp.moveaxis(labels, 1, 0) for labels in (labels_a, labels_b))
+  tables = jax.lax.map(lambda pair: contingency(*pair, count_a, count_b), tuple(frames))
+  return jnp.moveaxis(tables, 0, 1)

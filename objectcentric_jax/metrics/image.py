@@ -15,7 +15,7 @@ def reconstruction_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str
 
   Args:
     scene: has `image` [B, (T), H, W, C].
-    batch: has "image" of the same shape.
+    batch: has "image" or, of videos, "video" of the same shape.
 
   Returns:
     "mse" [B]: mean over pixels and channels; "rmse" [B]: its root, taken image by image. Those of a
@@ -23,7 +23,7 @@ def reconstruction_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str
   """
   if scene.image is None:
     return {}
-  image = batch["image"]
+  image = batch["video" if "video" in batch else "image"]
   if scene.image.shape != image.shape:
     raise ValueError(f"reconstruction {scene.image.shape} of an image {image.shape}")
   # Squares are summed in float32 at least, also where the model computes in bfloat16.

@@ -38,8 +38,9 @@ def paste(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
   Zero outside of the box; at its rim a glimpse fades over half of its own pixel.
   """
   rows, columns = _inverse_weights(glimpses, boxes, height, width)
-  strips = jnp.einsum("bnyg,bnghc->bnyhc", rows, glimpses, precision=_PRECISION)
-  return jnp.einsum("bnxh,bnyhc->bnyxc", columns, strips, precision=_PRECISION)
+  # Columns first: the product that makes the canvases then leaves their axes in order.
+  strips = jnp.einsum("bnxh,bnghc->bngxc", columns, glimpses, precision=_PRECISION)
+  return jnp.einsum("bnyg,bngxc->bnyxc", rows, strips, precision=_PRECISION)
 
 
 def paste_sum(glimpses: Array, boxes: Array, height: int, width: int) -> Array:

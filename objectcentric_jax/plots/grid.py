@@ -1,5 +1,6 @@
 """Layout of pictures: images in labelled rows and columns, and the files they are written to."""
 
+import fractions
 import os
 import pathlib
 import textwrap
@@ -16,6 +17,7 @@ LINE_HEIGHT = 18
 PADDING = 4
 INK = (40, 40, 40)
 OUTLINE = (190, 190, 190)  # shows where a white image ends
+MP4_QUALITY = "18"  # of H.264: 0 is lossless, about 18 looks so
 FRAME_MILLISECONDS = 150  # of animations: slow enough to follow an object
 
 
@@ -114,11 +116,12 @@ def save(path: str | os.PathLike, array: np.ndarray) -> None:
   """Writes a picture, whole or not at all; makes its folder if needed.
 
   Args:
-    path: ends in .png, or in .gif for an animation.
-    array: [H, W, 3] uint8; [T, H, W, 3] for an animation, which repeats for ever.
+    path: ends in .png, or in .gif or .mp4 for an animation.
+    array: [H, W, 3] uint8; [T, H, W, 3] for an animation. A GIF file repeats for ever and has at
+      most 256 colours a frame, an mp4 file plays once.
 
   Raises:
-    InputError: the name ends otherwise.
+    InputError: the name ends otherwise, or PyAV, which writes mp4 files, is not installed.
   """
   path = pathlib.Path(path)
   if path.suffix.lower() == ".png":
@@ -128,10 +131,33 @@ def save(path: str | os.PathLike, array: np.ndarray) -> None:
     first, *others = [Image.fromarray(frame) for frame in array]
     options = {"save_all": True, "append_images": others, "duration": FRAME_MILLISECONDS, "loop": 0}
     _replace(path, lambda to: first.save(to, format="GIF", **options))
+  elif path.suffix.lower() == ".mp4":
+    _replace(path, lambda to: _write_mp4(to, array))
   else:
     raise InputError(
-      f"picture {path}: pictures are PNG files and animations GIF files; let the name end so"
+      f"picture {path}: pictures are PNG files, animations GIF or mp4 files; let the name end so"
     )
+
+
+def _write_mp4(path: pathlib.Path, frames: np.ndarray):
+  """Frames [T, H, W, 3] uint8 as H.264, filled up with white where a side is odd."""
+  try:
+    import av
+  except ImportError:
+    raise InputError(
+      "mp4 files need the package av: pip install 'objectcentric_jax[video]', or pip install av; "
+      "GIF files do without"
+    ) from None
+  rows, columns = (side % 2 for side in frames.shape[1:3])
+  filled = np.pad(frames, ((0, 0), (0, rows), (0, columns), (0, 0)), constant_values=255)
+  rate = fractions.Fraction(1000, FRAME_MILLISECONDS)
+  with av.open(str(path), "w", format="mp4") as file:
+    stream = file.add_stream("libx264", rate=rate, options={"crf": MP4_QUALITY})
+    stream.height, stream.width = filled.shape[1:3]
+    stream.pix_fmt = "yuv420p"  # what browsers and presentations play
+    for frame in filled:
+      file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+    file.mux(stream.encode())
 
 
 def _replace(path: pathlib.Path, write: Callable[[pathlib.Path], None]):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from configs import sections
+from data.building.boxes import boxes, visible_pixels
 from data.motsynth import annotations
 from data.motsynth.motsynth_dataset_builder import Builder
 from data.motsynth.names import LISTS, NAMES, Options
@@ -137,12 +138,18 @@ def test_clips_with_a_random_window(tmp_path):
     dict(name="clip", length=2, stride=2, slot=3),
     dict(name="square_crop", evaluation="start"),
     dict(name="relabel", objects=3),
+    dict(name="object_boxes", objects=3),
   )
   examples = open_split(config, "train")
   found = examples.read(np.arange(len(examples)))
   assert len(examples) == 4 and found["video"].shape == (4, 2, 18, 18, 3)
   expected = np.stack([ids("042", number)[:, :18] for number in (3, 5)])
   np.testing.assert_array_equal(found["segmentation"][3], expected)
+  assert found["bboxes"].shape == (4, 2, 3, 4) and found["num_objects"].shape == (4,)
+  for clip, t in np.ndindex(4, 2):
+    labels = found["segmentation"][clip, t]
+    np.testing.assert_array_equal(found["bboxes"][clip, t], boxes(labels, 3))
+    np.testing.assert_array_equal(found["visibility"][clip, t], visible_pixels(labels, 3))
 
 
 def first_mask(change):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data.building.boxes import boxes, visible_pixels
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input import crops, resizing
 from objectcentric_jax.input.preprocess import STEPS, parse
@@ -319,6 +320,29 @@ def test_masks_of_objects_can_be_interpolated():
   np.testing.assert_array_equal(soft, resizing.resize(found, 5, 5, "pillow_bicubic"))
 
 
+def test_boxes_of_objects():
+  rng = np.random.default_rng(3)
+  ids = np.zeros((3, 13, 9, 1), np.uint16)
+  for t in range(3):
+    for number in (1, 2, 4):
+      top, left = rng.integers(0, 8), rng.integers(0, 5)
+      ids[t, top : top + rng.integers(1, 5), left : left + rng.integers(1, 4)] = number
+  ids[1][ids[1] == 2] = 0
+  found = step("object_boxes", objects=5)({"video": None, "segmentation": ids}, None)
+  assert found["bboxes"].shape == (3, 5, 4) and found["bboxes"].dtype == np.float32
+  for t in range(3):
+    np.testing.assert_array_equal(found["bboxes"][t], boxes(ids[t], 5))
+    np.testing.assert_array_equal(found["visibility"][t], visible_pixels(ids[t], 5))
+  assert found["num_objects"] == 3 and found["num_objects"].dtype == np.int32
+  assert (found["bboxes"][1, 1] == 0).all() and (found["bboxes"][:, [2, 4]] == 0).all()
+  still = step("object_boxes", objects=5)({"segmentation": ids[0]}, None)
+  np.testing.assert_array_equal(still["bboxes"], found["bboxes"][0])
+  with pytest.raises(InputError, match="an example shows id 4, object_boxes has objects=3"):
+    parse((dict(name="object_boxes", objects=3),), 0, 0)({"segmentation": ids})
+  with pytest.raises(InputError, match="object_boxes: the set has no segmentation"):
+    parse((dict(name="object_boxes", objects=3),), 0, 0).adapted({})
+
+
 # Configs
 
 
@@ -342,6 +366,7 @@ def test_masks_of_objects_can_be_interpolated():
     ((dict(name="scale_crop_flip", side=4, flip=2.0),), ["flip between 0 and 1"]),
     ((dict(name="channel_order", order="gbr"),), ["order is 'gbr'"]),
     ((dict(name="relabel", objects=0),), ["relabel: objects is 0"]),
+    ((dict(name="object_boxes", objects=0),), ["object_boxes: objects is 0"]),
     ((dict(name="resize", side=3), dict(name="clip", length=2)), ["clip", "the first step"]),
     ((dict(name="clip"),), ["clip needs length"]),
     ((dict(name="crop_each", corners=(1, 2), height=3, width=3),), ["crop_each: corners"]),

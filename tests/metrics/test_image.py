@@ -20,7 +20,7 @@ def test_images():
 
 def test_root_is_taken_frame_by_frame():
   made = jnp.zeros((1, 2, 5, 7, 3)).at[0, 1].set(0.6)
-  found = reconstruction_metrics(Scene(image=made), {"image": jnp.zeros_like(made)})
+  found = reconstruction_metrics(Scene(image=made), {"video": jnp.zeros_like(made)})
   np.testing.assert_allclose(found["mse"], [0.18], rtol=1e-6)
   np.testing.assert_allclose(found["rmse"], [0.3], rtol=1e-6)
 

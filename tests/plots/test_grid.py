@@ -1,5 +1,8 @@
 """Grids of pictures and their files: sizes, colours at known pixels."""
 
+import sys
+
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -96,6 +99,23 @@ def test_save_writes_an_animation(tmp_path):
   assert [item.name for item in tmp_path.iterdir()] == ["video.gif"]
 
 
+def test_save_writes_an_mp4_file(tmp_path, monkeypatch):
+  """Smooth frames of odd sides: what is read back is near them, with a white rim."""
+  shade = np.linspace(20, 230, 41)[None, :, None] * np.ones((31, 1, 3))
+  animation = np.stack([shade, shade[:, ::-1], 250 - shade]).astype(np.uint8)
+  save(tmp_path / "video.mp4", animation)
+  with av.open(str(tmp_path / "video.mp4")) as file:
+    assert file.streams.video[0].average_rate == pytest.approx(1000 / 150, rel=1e-3)
+    read = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+  assert read.shape == (3, 32, 42, 3)
+  assert np.abs(read[:, :30, :40].astype(int) - animation[:, :30, :40]).max() < 12
+  assert read[:, 31].min() > 200 and [item.name for item in tmp_path.iterdir()] == ["video.mp4"]
+  monkeypatch.setitem(sys.modules, "av", None)
+  with pytest.raises(InputError, match=r"pip install 'objectcentric_jax\[video\]'"):
+    save(tmp_path / "other.mp4", animation)
+  assert [item.name for item in tmp_path.iterdir()] == ["video.mp4"]
+
+
 def test_save_writes_a_png_and_nothing_else(tmp_path):
   figure = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
   path = tmp_path / "images" / "scene.png"
@@ -107,5 +127,5 @@ def test_save_writes_a_png_and_nothing_else(tmp_path):
   with pytest.raises(TypeError):
     save(path, figure.astype(np.float64))
   assert [item.name for item in path.parent.iterdir()] == ["scene.png"]
-  with pytest.raises(InputError, match="PNG files and animations GIF files"):
+  with pytest.raises(InputError, match="PNG files, animations GIF or mp4 files"):
     save(tmp_path / "scene.jpg", figure)

@@ -11,10 +11,14 @@ from objectcentric_jax.training.diagnostics import (
   PATIENCE,
   SETTLED,
   Diagnostics,
+  empty_foreground,
+  foreground_everywhere,
+  found_anew,
   gradient_explosion,
   multiplier_at_bound,
   one_component,
   posterior_collapse,
+  score_warnings,
 )
 from objectcentric_jax.training.loop import fit
 from objectcentric_jax.training.reports import read_metrics
@@ -49,6 +53,42 @@ def test_a_model_of_one_component_is_not_warned_of_it():
   assert one_component([{"reconstruction": 1.0}] * PATIENCE) is None
 
 
+def foreground(objects, share, alpha=-1.0):
+  return {"objects": objects, "foreground_share": share, "fixed_alpha": alpha}
+
+
+@pytest.mark.parametrize(
+  ("report", "words"),
+  [
+    (foreground(0.1, 0.02), "the foreground is empty: 0.1 objects are found an image"),
+    (foreground(5.0, 0.0001), "the foreground explains 0.01% of the image"),
+    ({"foreground_share": 0.0}, "the foreground explains 0.00% of the image"),
+    (foreground(5.0, 0.02), None),
+    (foreground(0.0, 0.0, alpha=0.1), None),  # it is not yet asked what is there
+    ({"reconstruction": 1.0}, None),
+  ],
+)
+def test_a_foreground_that_stays_empty(report, words):
+  message = empty_foreground([report] * PATIENCE)
+  assert empty_foreground([report] * (PATIENCE - 1)) is None
+  if words is None:
+    assert message is None
+  else:
+    assert message.startswith(f"{words}, and the background takes everything")
+    assert "config.train.schedules.fixed_alpha" in message and "presence_prior" in message
+    assert empty_foreground([report] * PATIENCE + [foreground(3.0, 0.1)]) is None
+
+
+def test_a_foreground_that_takes_everything():
+  message = foreground_everywhere([foreground(9.0, 0.97)] * PATIENCE)
+  assert message.startswith("the foreground explains 97% of the image and the background is not")
+  assert "config.model.background_deviation" in message
+  assert foreground_everywhere([foreground(9.0, 0.97)] * (PATIENCE - 1)) is None
+  assert foreground_everywhere([foreground(9.0, 0.9)] * PATIENCE) is None
+  assert foreground_everywhere([foreground(9.0, 0.97, alpha=0.1)] * PATIENCE) is None
+  assert foreground_everywhere([{}] * PATIENCE) is None
+
+
 @pytest.mark.parametrize(
   ("divergences", "collapsed"),
   [
@@ -67,6 +107,51 @@ def test_latents_that_say_nothing(divergences, collapsed):
   if collapsed:
     assert "posterior collapse" in message and "config.train.schedules.beta" in message
   assert posterior_collapse([divergences] * (PATIENCE - 1)) is None
+
+
+def test_advice_for_an_empty_foreground_of_videos():
+  message = empty_foreground(
+    [{"objects": 0.02, "tracked": 0.0, "foreground_share": 0.0}] * PATIENCE
+  )
+  assert message.startswith("the foreground is empty: 0.02 objects are found an image")
+  for advice in ("a grid of more cells", "room for more objects", "weaker decoder"):
+    assert advice in message
+  assert "config.train.schedules.fixed_alpha" not in message
+
+
+def test_objects_are_found_anew_in_every_frame():
+  anew = {"objects": 6.0, "tracked": 0.5, "new": 5.5}
+  message = found_anew([anew] * SETTLED)
+  assert message.startswith("of 6 objects in a frame only 0.5 are those of the frame before")
+  assert "smaller prior of presence for new objects" in message and "adversarial" in message
+  assert found_anew([anew] * (SETTLED - 1)) is None
+  assert found_anew([anew] * SETTLED + [{**anew, "tracked": 5.0}]) is None
+  assert found_anew([{"objects": 0.05, "tracked": 0.0}] * SETTLED) is None
+  assert found_anew([{"objects": 6.0}] * SETTLED) is None
+
+
+def test_both_are_told_of_once():
+  diagnostics = Diagnostics({})
+  dead = {"objects": 0.0, "tracked": 0.0, "foreground_share": 0.0, "gradient_norm": 1.0}
+  anew = {**dead, "objects": 5.0, "foreground_share": 0.2}
+  told = [set(diagnostics.update(report)) for report in [dead] * 5 + [anew] * (SETTLED + 2)]
+  expected = [set()] * len(told)
+  expected[PATIENCE - 1] = {"empty_foreground"}
+  expected[5 + SETTLED - 1] = {"found_anew"}
+  assert told == expected
+
+
+def test_identities_that_switch_more_often_than_there_are_objects():
+  scores = {
+    "id_switches": 12.0,
+    "true_tracks": 12.0,
+    "mask_id_switches": 30,
+    "mask_true_tracks": 12,
+  }
+  warnings = score_warnings(scores)
+  assert list(warnings) == ["mask_id_switches"]
+  assert warnings["mask_id_switches"].startswith("mask_id_switches is 30 for 12 true objects: ")
+  assert score_warnings({"fg_ari": 0.3, "id_switches": 4.0}) == {}
 
 
 @pytest.mark.parametrize(("value", "bound"), [(1e-6, "lower"), (1e10, "upper")])

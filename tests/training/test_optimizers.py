@@ -26,6 +26,16 @@ def torch_rmsprop(x, gradients, rate, decay, epsilon):
   return x
 
 
+def torch_rmsprop_with_momentum(x, gradients, rates, momentum, weight_decay):
+  square, buffer = np.zeros_like(x), np.zeros_like(x)
+  for g, rate in zip(gradients, rates, strict=True):
+    g = g + weight_decay * x
+    square = 0.99 * square + 0.01 * g * g
+    buffer = momentum * buffer + g / (np.sqrt(square) + 1e-8)
+    x = x - rate * buffer
+  return x
+
+
 def torch_adam(x, gradients, rates, beta1, beta2, epsilon):
   first, second = np.zeros_like(x), np.zeros_like(x)
   for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
@@ -52,6 +62,19 @@ def torch_sgd(x, gradients, rate, momentum):
       torch_rmsprop(START, GRADIENTS, 1e-2, 0.9, 1e-2),
     ),
     ({"name": "rmsprop", "rate": 1e-2}, torch_rmsprop(START, GRADIENTS, 1e-2, 0.99, 1e-8)),
+    (
+      {
+        "name": "rmsprop",
+        "rate": {"kind": "piecewise", "values": (0.01, 0.002), "steps": (2,)},
+        "momentum": 0.9,
+        "weight_decay": 0.3,
+      },
+      torch_rmsprop_with_momentum(START, GRADIENTS, [0.01, 0.01, 0.002], 0.9, 0.3),
+    ),
+    (
+      {"name": "sgd", "rate": 0.1, "clip_value": 0.2},
+      torch_sgd(START, np.clip(GRADIENTS, -0.2, 0.2), 0.1, 0.0),
+    ),
     (
       {"name": "adam", "rate": 0.1, "beta1": 0.5, "beta2": 0.8, "epsilon": 0.3},
       torch_adam(START, GRADIENTS, [0.1] * 3, 0.5, 0.8, 0.3),

@@ -29,8 +29,9 @@ Array = jax.Array
 
 LARGEST_LOGIT = 8.8  # of the presence of an object
 IMPORTANCE = 100.0  # makes the nearest object hide the others almost completely
+# A frame at the rim of a box that objects should keep clear, and what it weighs.
+BOUNDARY_SIDE, BOUNDARY_WIDTH = 32, 6
 BOUNDARY_WEIGHT = 1000.0
-BOUNDARY_SHARE = 6 / 32  # of a glimpse's side: width of the frame that objects should keep clear
 HEAD_FEATURES = 128  # of the volume from which presence and position are read
 GLIMPSE_BLOCKS = ((128, 16), (128, 16), (64, 8), (32, 8), (16, 4))  # (channels, groups) of the last
 
@@ -287,15 +288,15 @@ class ForegroundNetwork(nn.Module):
     weights = nn.softmax(pasted[..., :1], axis=1)
     weighted = weights * pasted[..., 1:]
     summed = weighted.sum(1)
-    frame = jnp.asarray(boundary_frame(self.glimpse), presence.dtype)
+    frame = jnp.asarray(boundary_frame(), presence.dtype)
     boundary = paste_sum(presence[..., None, None] * frame[None, None], boxes, *size)
     masks = weighted[..., :1]
     return weights, masks, summed[..., 1:], summed[..., :1], BOUNDARY_WEIGHT * boundary
 
 
-def boundary_frame(side: int) -> np.ndarray:
-  """[side, side, 1]: one over the number of pixels in a frame at the rim, 0 inside."""
-  frame = np.full((side, side, 1), 1 / side**2)
-  width = round(BOUNDARY_SHARE * side)
-  frame[width : side - width, width : side - width] = 0
+def boundary_frame() -> np.ndarray:
+  """[s, s, 1] with s = BOUNDARY_SIDE: 1 / s^2 in the frame, 0 inside; the same for all glimpses."""
+  frame = np.full((BOUNDARY_SIDE, BOUNDARY_SIDE, 1), 1 / BOUNDARY_SIDE**2)
+  inside = slice(BOUNDARY_WIDTH, BOUNDARY_SIDE - BOUNDARY_WIDTH)
+  frame[inside, inside] = 0
   return frame
