@@ -14,20 +14,39 @@ from configs.genesis_v2 import _base
 
 def get_config(variant: str = ""):
   config = _base.get_config(datasets.multi_dsprites)
-  config.data.name = "multi_dsprites/32px_1-3_train20000"
+  config.data.name = "multi_dsprites/32px_1-3_unique_train20000"
   config.data.side = 32
   config.data.objects = 3
-  config.data.batch_size = 16
-  config.model.slots = 4
-  config.model.features = 16
-  config.model.norm_groups = 2
-  # From the published start of 1 the latents of so short a training collapse to the prior.
-  config.model.geco.start = 1e-6
-  config.model.geco.minimum = 1e-6
-  config.train.steps = 8000
-  rate = dict(kind="cosine", peak=2e-3, steps=8000, warmup=200, end=1e-4)
-  config.train.updates = (dict(loss="elbo", clip=0.0, groups={"": dict(name="adam", rate=rate)}),)
+  config.data.batch_size = 8
+  model = config.model
+  model.slots = 4
+  model.features = 16
+  model.norm_groups = 2
+  model.encoder_coordinates = True
+  model.own_colours = 8.0
+  model.first_width = 8.0
+  model.first_deviation = 0.1
+  model.pixel_deviation = 0.3
+  model.geco.use = False
+  model.mask_kl = True
+  model.detach_decoded_masks = False
+  config.train.schedules.beta = 0.5
+  steps = 1500
+  config.train.steps = steps
+
+  def falling(rate):
+    return dict(kind="cosine", peak=rate, steps=steps, end=0.05 * rate)
+
+  grouping = r"^(embedding|log_kernel_width)"
+  kernels = r"^(encoder/(up|down)|segmentation|feature|posterior|decoder).*kernel$"
+  others = r"^(prior|encoder/mlp|(encoder|segmentation|feature|posterior|decoder).*(scale|bias)$)"
+  groups = {
+    grouping: dict(name="adam", rate=falling(1e-4)),
+    kernels: dict(name="muon", rate=falling(0.02)),
+    others: dict(name="adam", rate=falling(2e-3)),
+  }
+  config.train.updates = (dict(loss="elbo", clip=0.0, groups=groups),)
   config.train.report_every = 100
-  config.train.checkpoint_every = 1000
-  config.train.evaluate_every = 1000
+  config.train.checkpoint_every = 500
+  config.train.evaluate_every = 250
   return variants.apply(config, variant)

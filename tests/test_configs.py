@@ -1,7 +1,8 @@
 """Every config fits together and says how it is run; the smallest of each model is run.
 
 To run all of them would take an hour: each has a network of its own shape to compile. The whole
-train step of every config is traced instead, which finds all but wrong numbers.
+train step of every config is traced instead, which finds all but wrong numbers; those of SLOW on
+demand.
 """
 
 import functools
@@ -23,8 +24,8 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {"__init__", "_base", "datasets", "genesis_repository", "published"}
-SHARED |= {"sections", "variants"}
+SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
+SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
   path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
 )
@@ -45,6 +46,11 @@ def variants_of(path) -> list[str]:
   with pytest.raises(ValueError, match="unknown variant 'smok'; there are: smoke") as caught:
     load(path).get_config("smok")
   return str(caught.value).partition("there are: ")[2].split(", ")
+
+
+def sides(model) -> set[int]:
+  """The sizes of pictures that a model is told."""
+  return {model[name] for name in ("side", "height", "width") if name in model}
 
 
 def smallest_of_each_task() -> list[pathlib.Path]:
@@ -78,9 +84,9 @@ def test_has_the_sections_of_the_package(path):
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
-  assert config.model.side == config.data.side
+  assert sides(config.model) <= {config.data.side}
   config.data.side = 2 * config.data.side
-  assert config.model.side == config.data.side  # one setting, not two
+  assert sides(config.model) <= {config.data.side}  # one setting, not two
   assert config.eval.best.lstrip("-") and config.data.name and config.train.updates
   json.dumps(config.to_dict())  # is stored in the workdir
 
@@ -128,7 +134,19 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   return list(found.values())
 
 
-@pytest.mark.parametrize(("path", "variant"), paths_and_variants(), ids=str)
+# Tracing a loop over frames of a hundred layers takes a quarter of a minute.
+SLOW = ("configs/scalor/*", "configs/loci/*")
+
+
+def slow_marked(*values) -> pytest.param:
+  """The values, the first of which is a config, as parameters of a test."""
+  slow = any(values[0].match(pattern) for pattern in SLOW)
+  return pytest.param(*values, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(
+  ("path", "variant"), [slow_marked(*both) for both in paths_and_variants()], ids=str
+)
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
   config = load(path).get_config(variant)
@@ -143,8 +161,12 @@ def traced_reports(config):
   data, train = config["data"], config["train"]
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
-  batch = next(train_batches(examples, data["batch_size"], seed=0))
-  assert batch["image"].shape == (data["batch_size"], data["side"], data["side"], 3)
+  batch = next(train_batches(examples, data["batch_size"], seed=0, chunk=data["chunk"]))
+  shape = (data["batch_size"], data["side"], data["side"], 3)
+  pictures = [batch[name] for name in ("image", "video") if name in batch]
+  assert pictures and all(picture.shape[:1] + picture.shape[-3:] == shape for picture in pictures)
+  if data["chunk"] or data["frames"]:
+    assert batch["video"].shape[1] == (data["chunk"] or data["frames"])
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
@@ -157,7 +179,7 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", smallest_of_each_task(), ids=str)
+@pytest.mark.parametrize("path", map(slow_marked, smallest_of_each_task()), ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)
