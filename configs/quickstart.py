@@ -31,7 +31,7 @@ def get_config(variant: str = ""):
   model.mask_kl = True
   model.detach_decoded_masks = False
   config.train.schedules.beta = 0.5
-  steps = 1500
+  steps = 4000
   config.train.steps = steps
 
   def falling(rate):
@@ -47,6 +47,6 @@ def get_config(variant: str = ""):
   }
   config.train.updates = (dict(loss="elbo", clip=0.0, groups=groups),)
   config.train.report_every = 100
-  config.train.checkpoint_every = 500
-  config.train.evaluate_every = 250
+  config.train.checkpoint_every = 1000
+  config.train.evaluate_every = 500
   return variants.apply(config, variant)
