@@ -130,7 +130,7 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   found = {}
   for path in CONFIGS:
     found[path, ""] = (path, "")
-    for variant in set(variants_of(path)) - {"smoke"}:
+    for variant in sorted(set(variants_of(path)) - {"smoke"}):
       found.setdefault((load(path).get_config().task, variant), (path, variant))
   return list(found.values())
 
