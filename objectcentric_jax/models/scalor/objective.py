@@ -194,8 +194,8 @@ class ScalorTask:
     if self.carried:
       if "time" not in batch:
         raise InputError(
-          "config.model.carried is True, but config.data.chunk is 0: set it to the frames of a clip "
-          "that a training step sees"
+          "config.model.carried is True, but config.data.chunk is 0: set it to the frames "
+          "of a clip that a training step sees"
         )
       is_first = batch["time"] == 0
       memory = reset(model_state["carry"]["memory"], memory, is_first)
