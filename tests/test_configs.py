@@ -23,10 +23,12 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {"__init__", "_base", "datasets", "genesis_repository", "published"}
+SHARED = {"datasets", "genesis_repository", "published"}
 SHARED |= {"sections", "variants"}
 CONFIGS = sorted(
-  path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
+  path.relative_to(ROOT)
+  for path in (ROOT / "configs").rglob("*.py")
+  if path.stem not in SHARED and not path.stem.startswith("_")
 )
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=str)
 
@@ -101,15 +103,15 @@ def test_smoke_changes_how_much_and_not_what(path):
 
 @every_config
 def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
-  config = load(path).get_config()
-  dataset, _, variant = config.data.name.partition("/")
-  assert dataset in prepare.dataset_names()
-  builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
-  assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
-  if not prepare.can_generate(config.data.name):
-    command = re.search(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
-    asked = command[1].partition("/")
-    assert (asked[0], asked[2] or builder.DEFAULT_CONFIG) == (dataset, variant)
+  commands = re.findall(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
+  for name in load(path).get_config().data.name.split("+"):
+    dataset, _, variant = name.partition("/")
+    assert dataset in prepare.dataset_names()
+    builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
+    assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
+    if not prepare.can_generate(name):
+      asked = [command.partition("/") for command in commands]
+      assert (dataset, variant) in [(a[0], a[2] or builder.DEFAULT_CONFIG) for a in asked]
 
 
 def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
