@@ -12,6 +12,8 @@ def base() -> ml_collections.ConfigDict:
 
   config.data = data = ml_collections.ConfigDict()
   data.name = ""  # dataset, or dataset/variant, as data.prepare names it
+  # Several sets instead, each dict(name=..., weight=...); see objectcentric_jax/input/mixture.py.
+  data.mixture = ()
   data.directory = ""  # of prepared sets; "" for $OBJECTCENTRIC_DATA or ~/objectcentric_data
   data.split = "train"
   # What is read, as the dataset calls it; a name that ends in ? is left out where it is not there.
@@ -20,6 +22,7 @@ def base() -> ml_collections.ConfigDict:
   data.frames = 0  # of the videos that come out; 0 likewise
   # Frames of a training step: consecutive steps get consecutive chunks of clips; 0 for whole clips.
   data.chunk = 0
+  data.lead = 0  # how often the first frame is shown in chunks before the clip, at negative times
   # Steps, each dict(name=..., ...), of objectcentric_jax/input/preprocess.py; without any pictures
   # are resized to side x side by their nearest pixel.
   data.preprocess = ()

@@ -50,10 +50,12 @@ def prepare_data(config: Mapping[str, Any]):
   """
   from data import prepare  # TFDS is slow to import
 
-  names, directory = config["data"]["name"], config["data"]["directory"]
-  for name in names.split("+"):
+  data = config["data"]
+  mixed = [described["name"] for described in data["mixture"]]
+  names = mixed if mixed and data["name"] != GENERATED else data["name"].split("+")
+  for name in names:
     if name != GENERATED and prepare.can_generate(name):
-      prepare.prepare(name, directory or None)
+      prepare.prepare(name, data["directory"] or None)
 
 
 def check_slots(config: Mapping[str, Any], examples: Examples):

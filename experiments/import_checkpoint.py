@@ -63,10 +63,15 @@ def with_config(arguments: Sequence[str]) -> list[str]:
   return [f"--config={chosen}", *arguments]
 
 
-def behave_as_published(config, importer) -> list[str]:
-  """Sets the fields of the model that its importer knows of; those that flags set stay."""
+def behave_as_published(config, importer, state_dict, source) -> list[str]:
+  """Sets the fields of the model that its importer knows of; those that flags set stay.
+
+  They are the same for every checkpoint (`PUBLISHED`), or this one says them (`fields_of`).
+  """
   given = config_flags.get_override_values(FLAGS["config"])
-  fields = getattr(importer, "PUBLISHED", {})
+  fields = dict(getattr(importer, "PUBLISHED", {}))
+  if hasattr(importer, "fields_of"):
+    fields |= importer.fields_of(state_dict, source)
   changes = {name: value for name, value in fields.items() if f"model.{name}" not in given}
   for name, value in changes.items():
     config.model[name] = value
@@ -84,15 +89,17 @@ def main(arguments):
   config = CONFIG.value
   if config is None:
     raise InputError("--config is missing: give configs/MODEL/DATASET.py")
-  if config.task != importer.MODULE:
-    raise InputError(f"--config is of {config.task}, the importer {model} is of {importer.MODULE}")
+  modules = (importer.MODULE,) if isinstance(importer.MODULE, str) else importer.MODULE
+  if config.task not in modules:
+    known = " and ".join(modules)
+    raise InputError(f"--config is of {config.task}, the importer {model} is of {known}")
   if (workdir / "config.json").exists():
     raise InputError(f"{workdir} already holds a run; choose another folder")
-  as_published = behave_as_published(config, importer)
   checkpoint = getattr(importer, "read", torch_file.read)(source)
   state_dict = torch_file.state_dict(checkpoint, source)
   if hasattr(importer, "sizes"):
     config.model.update(importer.sizes(state_dict, config.model))
+  as_published = behave_as_published(config, importer, state_dict, source)
   wrapper = checkpoint if any(key in checkpoint for key in torch_file.STATE_DICTS) else {}
 
   task, devices = build.make_task(config), Devices()

@@ -139,6 +139,7 @@ def input_rate(examples: Examples, config, devices: Devices, seconds: float = 5.
     workers=data.workers,
     threads=data.threads,
     chunk=data.chunk,
+    lead=data.lead,
   )
   prefetch = Prefetch(batches, devices.put, config.train.prefetch)
   for _ in range(10):

@@ -15,7 +15,8 @@ frames, V views, K objects (padded with zeros):
   depth         [B, (T), H, W, 1] float32, as the dataset says
   forward_flow, backward_flow  [B, T, H, W, 2] float32 rows and columns, in pixels of the picture
   camera, camera/..., factors/..., label  as the dataset says
-  time          [B] int32 place of the first frame in its clip (training in chunks of clips)
+  time          [B] int32 place of the first frame in its clip (training in chunks of clips);
+                negative before the clip begins
   object        [B] int32 which object the whole batch is of (see `objectcentric_jax.input.objects`)
   index         [B] int32 position in the split (evaluation)
   valid         [B] bool: False in rows that only fill up the last evaluation batch

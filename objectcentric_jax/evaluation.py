@@ -62,6 +62,8 @@ class Evaluator:
       terms = task.terms(params, model_state, batch, rng, sample)
       scene = task.scene(params, model_state, batch, rng, sample)
       scores = {**terms, "elbo": sum(terms.values())} if terms else {}
+      if hasattr(task, "scores"):
+        scores |= task.scores(params, model_state, batch, rng)
       for metric in means:
         scores |= metric(scene, batch)
       observed = [metric.observe(scene, batch) for metric in sets]
@@ -72,27 +74,30 @@ class Evaluator:
       found = together(params, model_state, batch, rng)
       return jax.tree.map(lambda value: value[0], found)
 
-    def scores(params, model_state, batch):
-      key = jax.random.key(seed)
+    def scores(params, model_state, batch, key):
       if getattr(task, "whole_batches", False):
         return together(params, model_state, batch, jax.random.fold_in(key, batch["index"][0]))
       keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
       return jax.vmap(one, (None, None, 0, 0))(params, model_state, batch, keys)
 
-    self._devices, self._sets = devices, sets
+    self._devices, self._sets, self._seed = devices, sets, seed
     self._scores = jax.jit(scores, out_shardings=devices.sharded)
 
   def __call__(
-    self, params: Params, model_state: ModelState, batches: Iterable[Mapping[str, np.ndarray]]
+    self,
+    params: Params,
+    model_state: ModelState,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    seed: int | None = None,
   ) -> dict[str, float]:
-    """The scores over the valid examples of the batches.
+    """The scores over the valid examples of the batches; `seed` stands for that of the evaluator.
 
     Raises:
       InputError: a score is not a number for some example; names it.
     """
-    parts = []
+    parts, key = [], jax.random.key(self._seed if seed is None else seed)
     for batch in batches:
-      found = self._scores(params, model_state, self._devices.put(batch))
+      found = self._scores(params, model_state, self._devices.put(batch), key)
       kept = gather({"valid": batch["valid"], "index": batch["index"]})
       found = jax.tree.map(lambda rows, k=kept: rows[k["valid"]], gather(_local(found)))
       _check_numbers(found[0], kept["index"][kept["valid"]])

@@ -20,6 +20,7 @@ class Scene:
     masks: [B, (T), K, H, W, 1] how the components are mixed; sum to one over K.
     components: [B, (T), K, H, W, C] what each component would show alone.
     latents: [B, (T), K, D] posterior means; [B, (T), N, D] of models that say what is in each box.
+    depth: [B, (T), H, W, 1] reconstruction, in the units of the batch's depth.
     other_masks: further mask stacks shaped like `masks` but for K, by name, from models that
       segment the image in more than one way (such as "attention": how the encoder grouped the
       pixels).
@@ -33,6 +34,7 @@ class Scene:
   masks: Array | None = None
   components: Array | None = None
   latents: Array | None = None
+  depth: Array | None = None
   other_masks: Mapping[str, Array] = flax.struct.field(default_factory=dict)
   background: Array | None = None
   boxes: Array | None = None

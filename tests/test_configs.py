@@ -1,7 +1,8 @@
 """Every config fits together and says how it is run; the smallest of each model is run.
 
 To run all of them would take an hour: each has a network of its own shape to compile. The whole
-train step of every config is traced instead, which finds all but wrong numbers.
+train step of every config is traced instead, which finds all but wrong numbers; those of SLOW on
+demand.
 """
 
 import functools
@@ -23,8 +24,8 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {"datasets", "genesis_repository", "published"}
-SHARED |= {"sections", "variants"}
+SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
+SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
   path.relative_to(ROOT)
   for path in (ROOT / "configs").rglob("*.py")
@@ -37,11 +38,21 @@ def load(path):
   return importlib.import_module(".".join(pathlib.Path(path).with_suffix("").parts))
 
 
+def is_pursuit(path) -> bool:
+  """Whether a config is of many trainings, which `experiments.pursuit` does."""
+  return path.stem.startswith("pursuit_")
+
+
 def variants_of(path) -> list[str]:
   """The names that an unknown variant's error offers."""
   with pytest.raises(ValueError, match="unknown variant 'smok'; there are: smoke") as caught:
     load(path).get_config("smok")
   return str(caught.value).partition("there are: ")[2].split(", ")
+
+
+def sides(model) -> set[int]:
+  """The sizes of pictures that a model is told."""
+  return {model[name] for name in ("side", "height", "width") if name in model}
 
 
 def smallest_of_each_task() -> list[pathlib.Path]:
@@ -61,8 +72,9 @@ def test_all_configs_are_found():
 @every_config
 def test_header_holds_the_commands(path):
   """How to train it, in a line that can be pasted."""
-  header = load(path).__doc__
-  assert re.search(rf"^python -m experiments\.train --config {path} --workdir \S+$", header, re.M)
+  header, command = load(path).__doc__, "pursuit" if is_pursuit(path) else "train"
+  line = rf"^python -m experiments\.{command} --config {path} --workdir \S+$"
+  assert re.search(line, header, re.M)
   first = header.splitlines()[0]
   assert first.endswith(".") and len(first) > 20
 
@@ -70,13 +82,13 @@ def test_header_holds_the_commands(path):
 @every_config
 def test_has_the_sections_of_the_package(path):
   config, base = load(path).get_config(), sections.base()
-  assert set(config) == set(base)
+  assert set(config) == set(base) | ({"pursuit"} if is_pursuit(path) else set())
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
-  assert config.model.side == config.data.side
+  assert sides(config.model) <= {config.data.side}
   config.data.side = 2 * config.data.side
-  assert config.model.side == config.data.side  # one setting, not two
+  assert sides(config.model) <= {config.data.side}  # one setting, not two
   assert config.eval.best.lstrip("-") and config.data.name and config.train.updates
   json.dumps(config.to_dict())  # is stored in the workdir
 
@@ -103,8 +115,9 @@ def test_smoke_changes_how_much_and_not_what(path):
 
 @every_config
 def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
+  data = load(path).get_config().data
   commands = re.findall(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
-  for name in load(path).get_config().data.name.split("+"):
+  for name in data.name.split("+") + [part["name"] for part in data.mixture]:
     dataset, _, variant = name.partition("/")
     assert dataset in prepare.dataset_names()
     builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
@@ -119,12 +132,24 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   found = {}
   for path in CONFIGS:
     found[path, ""] = (path, "")
-    for variant in set(variants_of(path)) - {"smoke"}:
+    for variant in sorted(set(variants_of(path)) - {"smoke"}):
       found.setdefault((load(path).get_config().task, variant), (path, variant))
   return list(found.values())
 
 
-@pytest.mark.parametrize(("path", "variant"), paths_and_variants(), ids=str)
+# Tracing a loop over frames of a hundred layers takes a quarter of a minute.
+SLOW = ("configs/scalor/*", "configs/loci/*")
+
+
+def slow_marked(*values) -> pytest.param:
+  """The values, the first of which is a config, as parameters of a test."""
+  slow = any(values[0].match(pattern) for pattern in SLOW)
+  return pytest.param(*values, marks=[pytest.mark.slow] * slow)
+
+
+@pytest.mark.parametrize(
+  ("path", "variant"), [slow_marked(*both) for both in paths_and_variants()], ids=str
+)
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
   config = load(path).get_config(variant)
@@ -139,8 +164,12 @@ def traced_reports(config):
   data, train = config["data"], config["train"]
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
-  batch = next(train_batches(examples, data["batch_size"], seed=0))
-  assert batch["image"].shape == (data["batch_size"], data["side"], data["side"], 3)
+  batch = next(train_batches(examples, data["batch_size"], seed=0, chunk=data["chunk"]))
+  shape = (data["batch_size"], data["side"], data["side"], 3)
+  pictures = [batch[name] for name in ("image", "video") if name in batch]
+  assert pictures and all(picture.shape[:1] + picture.shape[-3:] == shape for picture in pictures)
+  if data["chunk"] or data["frames"]:
+    assert batch["video"].shape[1] == (data["chunk"] or data["frames"])
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
@@ -153,7 +182,7 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", smallest_of_each_task(), ids=str)
+@pytest.mark.parametrize("path", [slow_marked(path) for path in smallest_of_each_task()], ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)

@@ -19,9 +19,12 @@ NAMES = {
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
   """Arrays by path, by name, by number of devices."""
-  folder = tmp_path_factory.mktemp("devices")
+  return compute(tmp_path_factory.mktemp("devices"), NAMES)
+
+
+def compute(folder, wanted):
   found = {}
-  for devices, names in NAMES.items():
+  for devices, names in wanted.items():
     out = folder / str(devices)
     conftest.run("tests.training.device_results", out, *names, devices=devices, JAX_ENABLE_X64="1")
     count, found[devices] = pickle.loads(out.read_bytes())
@@ -74,3 +77,13 @@ def test_scores_depend_neither_on_devices_nor_on_the_batch_size(results):
   expected = results[1]["evaluation/5"]
   assert {"['fg_ari']", "['msc']", "['elbo']", "['mse']"} <= set(expected)
   assert_close(results[8]["evaluation/16"], expected, 1e-6)
+
+
+@pytest.mark.slow
+def test_videos_in_chunks_are_the_same_on_one_and_eight_devices(tmp_path):
+  """The whole of Loci-Segmented, before and in its videos; what it carries lives on its device."""
+  results = compute(tmp_path, {1: ("loci/jit",), 8: ("loci/jit",)})
+  found, expected = results[8]["loci/jit"], results[1]["loci/jit"]
+  carried = [path for path in expected if "carry" in path]
+  assert len(carried) > 20
+  assert_close(found, expected, 1e-6)

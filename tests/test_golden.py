@@ -22,18 +22,13 @@ from tests.golden import elbo_training
 from tests.golden.genesisv2 import model_config
 
 CASES = runner.find_cases(golden.PUBLIC)
-# Gradients of a hundred layers, term by term or in float64: a minute or two each.
-SLOW = ["space/*_train_*"]
+# Gradients of a hundred layers in float64, term by term or over frames: a minute or two each.
+SLOW = ["space/*_train_*", "scalor/*"]
 SLOW += [
   f"object_pursuit/{name}"
   for name in (
-    "hypernet_*",
-    "multinet_*",
-    "*_baseline",
-    "*_coefficients",
-    "*_object",
-    "*_base",
-    "*_step",
+    *("hypernet_*", "multinet_*", "*_baseline"),
+    *("*_coefficients", "*_object", "*_base", "*_step"),
   )
 ]
 
@@ -41,9 +36,8 @@ SLOW += [
 def marked(folder):
   """The case as a parameter of tests."""
   name = f"{folder.parent.name}/{folder.name}"
-  return pytest.param(
-    folder, id=name, marks=[pytest.mark.slow] * any(fnmatch(name, p) for p in SLOW)
-  )
+  marks = [pytest.mark.slow] * any(fnmatch(name, pattern) for pattern in SLOW)
+  return pytest.param(folder, id=name, marks=marks)
 
 
 @pytest.mark.parametrize("folder", [marked(folder) for folder in CASES])

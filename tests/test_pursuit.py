@@ -16,6 +16,7 @@ from objectcentric_jax.models.object_pursuit import pursuit
 from objectcentric_jax.models.object_pursuit.pursuit import Decision
 from objectcentric_jax.models.object_pursuit.store import read_journal
 from tests import tiny_objects
+from tests.conftest import finish, start
 
 FILES = ("journal.jsonl", "journal.txt", "objects.json")
 
@@ -242,3 +243,12 @@ def test_a_pursuit_starts_with_what_another_one_knows(tmp_path, whole):
 def test_what_cannot_be_given(tmp_path, change, words):
   with pytest.raises(InputError, match=words):
     Pursuit(tiny_objects.config(**change), tmp_path).run()
+
+
+def test_wrong_commands_are_one_line_errors(tmp_path):
+  for arguments, message in (
+    (("--workdir", tmp_path, "--eval"), "is not a workdir"),
+    (("--workdir", tmp_path), "--config FILE.py is needed to begin a pursuit"),
+  ):
+    status, _, errors = finish(start("experiments.pursuit", *arguments))
+    assert status == 1 and message in errors and len(errors.splitlines()) == 1, errors

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import blobs, suggest
+from experiments import blobs
+from experiments.proposal import report
 from tests.conftest import finish, run, start
 
 SIDE = 64
@@ -65,7 +66,7 @@ def proposal(lines):
 
 
 def test_proposals_follow_the_squares():
-  lines = suggest.report(rooms(25, 4), None, SIDE)
+  lines = report(rooms(25, 4), None, SIDE)
   assert "objects: 4.0 a picture (at most 4), 8 pixels" in lines[1]
   assert "2x2" in lines[2] and "4x4 0%" in lines[2]
   found = proposal(lines)
@@ -75,16 +76,16 @@ def test_proposals_follow_the_squares():
 
 
 def test_warnings_say_what_is_wrong():
-  empty = suggest.report(rooms(4, 0), None, SIDE)
+  empty = report(rooms(4, 0), None, SIDE)
   assert "the foreground would stay empty and the background take everything" in empty[-1]
   noise = np.random.default_rng(0).random((2, SIDE, SIDE, 3))
-  assert "in no separate pieces" in suggest.report(noise, [np.zeros((0, 4))] * 2, SIDE)[-1]
+  assert "in no separate pieces" in report(noise, [np.zeros((0, 4))] * 2, SIDE)[-1]
   crowd = [np.full((9, 4), 0.1)] * 3
-  assert "share a cell of the finest grid, 8x8" in suggest.report(rooms(3, 2), crowd, SIDE)[-1]
+  assert "share a cell of the finest grid, 8x8" in report(rooms(3, 2), crowd, SIDE)[-1]
   mixed = np.concatenate([rooms(1, 3), rooms(4, 0)])
-  assert "80% of the pictures show nothing" in suggest.report(mixed, None, SIDE)[-1]
+  assert "80% of the pictures show nothing" in report(mixed, None, SIDE)[-1]
   wide = [np.array([[0.5, 0.5, 0.6, 0.9]])] * 3
-  assert "wider or higher than half a picture" in suggest.report(rooms(3, 1), wide, SIDE)[-1]
+  assert "wider or higher than half a picture" in report(rooms(3, 1), wide, SIDE)[-1]
 
 
 def test_the_command_reads_pictures_and_masks(tmp_path):

@@ -1,13 +1,12 @@
 """Object Pursuit of twelve drawn objects, at the published sizes or, as `:laptop`, on two cores.
 
-python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py:laptop
-    --workdir runs/pursuit
+python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py --workdir runs/p
 
 As `:laptop`, six of the objects arrive in 64x64 pixels, two of them twice, and nothing is known at
-the start: the first object trains the backbone, too. What came out, with the memory term and
-without it, is in experiments/results/object_pursuit_loop.md; a score of a pursuit is
+the start: the first object trains the backbone, too. What is known of it is in
+experiments/results/object_pursuit_loop.md. Scores of a pursuit:
 
-python -m experiments.pursuit --workdir runs/pursuit --eval
+python -m experiments.pursuit --workdir runs/p --eval
 
 Append `:smoke` for two steps of every training on made-up scenes of these shapes, `:published` for
 what the published code does otherwise.
@@ -40,7 +39,7 @@ def laptop(config):
   section.count = 6
   section.repeat_every = 3
   section.held_out = 0.2
-  section.learn.update(epochs=30, patience=10, enough=0.72, rate=5e-4)
+  section.learn.update(epochs=40, patience=30, enough=0.72, rate=5e-4)
   over_bases = dict(epochs=8, patience=3, enough=section.threshold, rate=1e-2)
   for stage in (section.express, section.check, section.simplify):
     stage.update(over_bases)

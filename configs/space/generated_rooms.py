@@ -5,8 +5,8 @@ python -m experiments.train --config configs/space/generated_rooms.py --workdir 
 20,000 steps of 12 images of 4 to 8 objects. The published design and schedules five times as fast,
 with glimpses of half the size; nothing of this size was published.
 
-Append `:laptop` for a training of 1,500 steps that one core finishes in half an hour, `:smoke` for two
-steps on made-up scenes of these shapes.
+Append `:laptop` for a training of 1,500 steps that one core finishes in half an hour, `:smoke` for
+two steps on made-up scenes of these shapes.
 """
 
 from configs import variants

@@ -1,6 +1,6 @@
 """Which records, and which of their frames, make an example: all, a clip, single frames, one view.
 
-The first step of `config.data.preprocess` may be one of `clip`, `stills` and `view`:
+The first step of `config.data.preprocess` may be one of `clip`, `stills`, `view` and `pair`:
 
   dict(name="clip", length=10, stride=8, starts="all")
 
@@ -17,6 +17,9 @@ where clips begin:
   dict(name="stills", every=1)    every so many frames or views, each an example of its own
   dict(name="view")               one view of a scene, or one frame of a video: a random one in
                                   training, the first otherwise
+  dict(name="pair", spread=-1.0)  two frames of a video in the order of time: in training random
+                                  ones, `spread` frames apart on average (a Gaussian; 0 for the same
+                                  frame twice, below 0 for any two), otherwise the first and last
 
 `config.data.fields` names what is stored. A frame or view taken alone is called `image` in a batch;
 clips from the frames of a set that stores each as an `image` are a `video`, in which all other
@@ -237,6 +240,33 @@ class View:
     return Selection(len(sequences.first), cuts, random=training)
 
 
+@dataclasses.dataclass(frozen=True)
+class Pair:
+  """The step `pair`, see above."""
+
+  spread: float = -1.0
+  single = False
+  renames = {"image": "video"}
+
+  def needs_lengths(self, training: bool) -> bool:
+    """Whether the frames of every sequence must be counted beforehand."""
+    return False
+
+  def select(self, sequences: Sequences, training: bool) -> Selection:
+    """Two frames of every sequence."""
+    counted = len(sequences.length) > 0 and sequences.length[0] >= 0
+
+    def cuts(index, rng):
+      shares = (0.0, 1.0) if rng is None else (rng.random(), rng.random())
+      offset = 0.0 if rng is None or self.spread < 0 else float(rng.normal(0.0, self.spread))
+      choose = _TwoFrames(*shares, None if rng is None or self.spread < 0 else offset)
+      if counted:
+        return sequences.cuts(index, choose(int(sequences.length[index])))
+      return [Cut(int(sequences.first[index]), choose)]
+
+    return Selection(len(sequences.first), cuts, random=training)
+
+
 def whole(records: np.ndarray) -> Selection:
   """Every record is an example."""
   return Selection(len(records), lambda index, rng: [Cut(int(records[index]))])
@@ -274,4 +304,17 @@ class _OneView(NamedTuple):
     return np.array([int(self.share * count)])
 
 
-SELECTIONS: Mapping[str, Any] = {"clip": Clip, "stills": Stills, "view": View}
+class _TwoFrames(NamedTuple):
+  first: float
+  second: float
+  offset: float | None
+
+  def __call__(self, count: int) -> np.ndarray:
+    first = min(int(self.first * count), count - 1)
+    second = min(int(self.second * count), count - 1)
+    if self.offset is not None:
+      second = int(np.clip(round(first + self.offset), 0, count - 1))
+    return np.sort([first, second])
+
+
+SELECTIONS: Mapping[str, Any] = {"clip": Clip, "stills": Stills, "view": View, "pair": Pair}

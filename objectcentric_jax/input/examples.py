@@ -18,6 +18,7 @@ from objectcentric_jax.input.arrays import (
   stacked,
 )
 from objectcentric_jax.input.generated import GENERATED, made_up
+from objectcentric_jax.input.mixture import open_mixture
 from objectcentric_jax.input.preprocess import Preprocess, parse
 from objectcentric_jax.input.step import Rng
 from objectcentric_jax.input.stored import LONG_SEQUENCES, StoredSplit
@@ -156,10 +157,11 @@ def open_split(config: Mapping[str, Any], split: str, training: bool = False) ->
   """Opens a split of the dataset that `config.data` names, after checking its files.
 
   Args:
-    config: `config.data`: `name`, `directory` ("" for the default place), `fields`, `preprocess`,
-      `side` and `frames` (of the pictures and videos that come out; 0 for any), `min_objects` and
-      `max_objects` (of the scenes that are kept), `memory` (GiB up to which a split is decoded once
-      and kept) and, for made-up scenes, `objects` (how many).
+    config: `config.data`: `name`, or `mixture` (see `objectcentric_jax.input.mixture`), `directory`
+      ("" for the default place), `fields`, `preprocess`, `side` and `frames` (of the pictures and
+      videos that come out; 0 for any), `min_objects` and `max_objects` (of the scenes that are
+      kept), `memory` (GiB up to which a split is decoded once and kept) and, for made-up scenes,
+      `objects` (how many).
     split: "train", "validation", "test", a part such as "test[:300]", or several joined by "+".
     training: whether random steps draw; otherwise they do the one thing they do in evaluation.
 
@@ -167,6 +169,9 @@ def open_split(config: Mapping[str, Any], split: str, training: bool = False) ->
     InputError: the dataset is not prepared or damaged, or has no such split or field, or the steps
       do not lead to the sizes that the config states.
   """
+  if config["mixture"] and config["name"] != GENERATED:
+    single = lambda one: open_split({**one, "mixture": ()}, split, training)  # noqa: E731
+    return open_mixture(config, training, single)
   if config["name"] == GENERATED:
     return made_up(config, split)
   side, frames = config["side"], config["frames"]

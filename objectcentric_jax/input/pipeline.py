@@ -32,6 +32,7 @@ def train_batches(
   threads: int = 2,
   chunk: int = 0,
   balanced: bool = False,
+  lead: int = 0,
 ) -> grain.DatasetIterator:
   """Endless batches, reshuffled every epoch; position by `get_state` and `set_state`.
 
@@ -49,6 +50,7 @@ def train_batches(
     chunk: frames of a batch, where consecutive batches are consecutive chunks of the same clips
       (see `objectcentric_jax.input.chunks`); 0 for whole examples.
     balanced: as many batches of each group, where examples have groups.
+    lead: how often the first frame of a clip is shown in chunks before it.
 
   Raises:
     InputError: the batch does not divide among the processes or is larger than the split, or clips
@@ -79,8 +81,8 @@ def train_batches(
     indices = order(places)
     return examples.read(indices, draws(seed, places) if examples.random else None)
 
-  if chunk:
-    read = _InChunks(read, examples, chunk)
+  if chunk or lead:
+    read = _InChunks(read, examples, chunk, lead)
   numbers = grain.MapDataset.range(sys.maxsize // batch_size)
   batches = numbers.map(read).to_iter_dataset(options)
   if workers and not in_memory:
@@ -101,12 +103,12 @@ def _grouped(examples: Examples, batch_size: int, seed: int, balanced: bool) -> 
 class _InChunks:
   """Reads batches of clips chunk by chunk; the last clips are kept for the chunks to come."""
 
-  def __init__(self, read: Callable[[int], Batch], examples: Examples, length: int):
+  def __init__(self, read: Callable[[int], Batch], examples: Examples, length: int, lead: int):
     first = examples.read(np.zeros(1, int))
     if "video" not in first:
       raise InputError(f"config.data.chunk is {length}, but config.data.fields has no video")
-    self._read, self._length = read, length
-    self._per_clip = chunks_in(first["video"].shape[1], length)
+    self._read, self._length, self._lead = read, length, lead
+    self._per_clip = chunks_in(first["video"].shape[1], length, lead)
     self._last: tuple[int, Batch] | None = None
 
   def __call__(self, number: int) -> Batch:
@@ -114,7 +116,7 @@ class _InChunks:
     last = self._last  # other threads may replace it
     if last is None or last[0] != clip:
       self._last = last = (clip, self._read(clip))
-    return chunk_of(last[1], part, self._length)
+    return chunk_of(last[1], part, self._length, self._lead)
 
   def __getstate__(self):
     return {**self.__dict__, "_last": None}

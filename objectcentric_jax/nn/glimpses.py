@@ -22,12 +22,16 @@ SMALLEST_SCALE = 1e-9  # keeps the inverse of a box finite
 _PRECISION = lax.Precision.HIGHEST
 
 
-def cut(images: Array, boxes: Array, side: int) -> Array:
-  """Glimpses [B, N, side, side, C] of images [B, H, W, C] under boxes [B, N, 4]."""
+def cut(images: Array, boxes: Array, side: int | tuple[int, int]) -> Array:
+  """Glimpses [B, N, h, w, C] of images [B, H, W, C] under boxes [B, N, 4].
+
+  `side` is h = w, or (h, w).
+  """
   height, width = images.shape[1:3]
+  rows_out, columns_out = (side, side) if isinstance(side, int) else side
   scale, shift = boxes[..., :2], boxes[..., 2:]
-  columns = _weights(scale[..., 0], shift[..., 0], side, width)
-  rows = _weights(scale[..., 1], shift[..., 1], side, height)
+  columns = _weights(scale[..., 0], shift[..., 0], columns_out, width)
+  rows = _weights(scale[..., 1], shift[..., 1], rows_out, height)
   strips = jnp.einsum("bngy,byxc->bngxc", rows, images, precision=_PRECISION)
   return jnp.einsum("bnhx,bngxc->bnghc", columns, strips, precision=_PRECISION)
 
@@ -48,6 +52,12 @@ def paste_sum(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
   rows, columns = _inverse_weights(glimpses, boxes, height, width)
   strips = jnp.einsum("bnyg,bnghc->bnyhc", rows, glimpses, precision=_PRECISION)
   return jnp.einsum("bnxh,bnyhc->byxc", columns, strips, precision=_PRECISION)
+
+
+def image_boxes(boxes: Array) -> Array:
+  """Boxes as those of a scene, centre y, x, height and width as shares: [..., 4] either way."""
+  width, height, x, y = jnp.split(boxes, 4, axis=-1)
+  return jnp.concatenate([(y + 1) / 2, (x + 1) / 2, height, width], axis=-1)
 
 
 def _inverse_weights(glimpses: Array, boxes: Array, height: int, width: int) -> tuple[Array, Array]:

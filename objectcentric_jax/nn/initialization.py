@@ -25,3 +25,9 @@ def normal_fan_out(key, shape, dtype):
   """N(0, 2 / (k k O)) of kernels [k, k, I, O], as the first residual networks started."""
   fan_out = math.prod(shape) // shape[-2]
   return math.sqrt(2.0 / fan_out) * jax.random.normal(key, shape, dtype)
+
+
+def xavier_uniform(key, shape, dtype):
+  """Glorot and Bengio's uniform initialisation of a matrix [I, O]: bound sqrt(6 / (I + O))."""
+  bound = math.sqrt(6.0 / (shape[-2] + shape[-1]))
+  return jax.random.uniform(key, shape, dtype, -bound, bound)

@@ -69,6 +69,25 @@ def normalise_batch(
   return normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
 
 
+class LayerNorm(nn.Module):
+  """Normalises the last axis of [..., C] (Ba et al., 2016)."""
+
+  epsilon: float = 1e-5
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, x: Array) -> Array:
+    channels = x.shape[-1]
+    scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
+    bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
+    x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    centred = x - x.mean(-1, keepdims=True)
+    normalised = centred * lax.rsqrt((centred**2).mean(-1, keepdims=True) + self.epsilon)
+    shape = (1,) * (x.ndim - 1) + (-1,)
+    y = normalised * scale.reshape(shape) + bias.reshape(shape)
+    return y.astype(self.dtype or y.dtype)
+
+
 class BatchNorm(nn.Module):
   """Normalises every channel of [N, H, W, C] over the whole batch (Ioffe and Szegedy, 2015).
 

@@ -102,6 +102,7 @@ def fit(
     if notes["iterator"] is not None:  # an imported checkpoint has none
       batches.set_state(notes["iterator"])
   elif initialised:
+    getattr(task, "check_ready", lambda: None)()
     state = start_from(state, train["start_from"])
   first = int(state.step)
   if is_main and restored is not None:

@@ -41,6 +41,22 @@ def test_goes_on_in_the_middle_of_a_clip():
       np.testing.assert_array_equal(found[name], array)
 
 
+def test_the_first_frame_comes_before_the_clip():
+  clip = first(train_batches(CLIPS, 4, seed=1), 1)[0]
+  chunks = first(train_batches(CLIPS, 4, seed=1, chunk=2, lead=4), 10)
+  assert [batch["time"][0] for batch in chunks] == [-4, -2, 0, 2, 4] * 2
+  for part in chunks[:2]:
+    np.testing.assert_array_equal(part["video"], clip["video"][:, [0, 0]])
+    np.testing.assert_array_equal(part["bboxes"], clip["bboxes"][:, [0, 0]])
+  np.testing.assert_array_equal(chunks[3]["video"], clip["video"][:, 2:4])
+
+
+@pytest.mark.parametrize(("chunk", "lead"), [(2, 3), (2, -2), (0, 2)])
+def test_the_lead_is_a_number_of_chunks(chunk, lead):
+  with pytest.raises(InputError, match=f"config.data.lead is {lead}"):
+    train_batches(CLIPS, 4, seed=0, chunk=chunk, lead=lead)
+
+
 @pytest.mark.parametrize("length", [4, 7, -2])
 def test_clips_must_come_out_even(length):
   with pytest.raises(InputError, match=f"config.data.chunk is {length}"):

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from configs.genesis_v2 import multi_dsprites
+from configs.loci import generated_loci
 from experiments import build
 from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.generated import generated
@@ -65,8 +66,8 @@ def start(task, batch):
     return rng.standard_normal(leaf.shape) / np.sqrt(np.prod(leaf.shape[:-1]))
 
   def ones(leaf):
-    is_counter = np.issubdtype(leaf.dtype, np.integer)
-    return np.ones(leaf.shape, leaf.dtype if is_counter else np.float64)
+    is_number = np.issubdtype(leaf.dtype, np.floating)
+    return np.ones(leaf.shape, np.float64 if is_number else leaf.dtype)
 
   params, model_state = jax.eval_shape(task.init, jax.random.key(0), batch)
   return jax.tree.map(draw, params), jax.tree.map(ones, model_state)
@@ -131,7 +132,30 @@ def carrying_steps(parallel):
   return steps(carrying.CarryingTask(), "error", batches, parallel)
 
 
+def loci_config():
+  """The smallest Loci-Segmented over time."""
+  config = generated_loci.get_config("smoke")
+  config.data.batch_size, config.data.frames, config.data.lead = BATCH, 4, 2
+  model = config.model
+  model.teacher_forcing, model.slots, model.gestalt = 2, 3, 16
+  model.encoder = dict(channels=16, blocks=(1, 1, 1, 1), hyper_channels=8)
+  model.background = dict(latents=32, layers=1, context=32, threshold=0.5)
+  model.predictor.channels, model.predictor.layers = 56, 1
+  return config
+
+
+def loci_steps():
+  """Chunks before, at the start and in the middle of clips, and the start of others."""
+  config = loci_config()
+  task = build.make_task(config)
+  made = generated(64, 2, "train", names=("video", "depth"), frames=4).read(np.arange(BATCH))
+  clips = {"video": made["video"] / 255.0, "depth": made["depth"] / 3.0}
+  batches = [chunk(clips, number, 2, lead=2) for number in (0, 1, 2, 0)]
+  return steps(task, "prediction", batches, "jit")
+
+
 RESULTS = {
+  "loci/jit": loci_steps,
   "toy/jit": lambda: steps(toy.task("jit", 1.0), "error", toy_batches(), "jit"),
   "toy/pmap": lambda: steps(toy.task("pmap", 0.0), "error", toy_batches(), "pmap"),
   "toy/quiet": lambda: steps(toy.task("jit", 0.0), "error", toy_batches(), "jit"),

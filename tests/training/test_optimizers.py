@@ -99,6 +99,22 @@ def test_three_steps_follow_pytorch(config, expected):
   np.testing.assert_allclose(params["x"], expected, rtol=2e-5, atol=1e-5)
 
 
+def test_muon_moves_every_direction_of_a_kernel_alike():
+  """The first step of a kernel with singular values over a range of 100 has all of them near 1."""
+  rng = np.random.default_rng(3)
+  left, _ = np.linalg.qr(rng.standard_normal((12, 4)))
+  right, _ = np.linalg.qr(rng.standard_normal((4, 4)))
+  gradient = (left * [100.0, 30.0, 5.0, 1.0]) @ right.T
+  kernel = {"x": jnp.zeros((2, 2, 3, 4), jnp.float32)}  # a convolution of 3 to 4 channels
+  optimizer = make_optimizer({"name": "muon", "rate": 0.5})
+  given = {"x": jnp.asarray(gradient.reshape(2, 2, 3, 4), jnp.float32)}
+  delta, _ = jax.jit(optimizer.update)(given, optimizer.init(kernel), kernel)
+  step = np.asarray(delta["x"]).reshape(12, 4) / -0.5
+  along = np.linalg.svd(left.T @ step @ right, compute_uv=False)
+  assert 0.3 < along.min() and along.max() < 1.3
+  np.testing.assert_allclose(step, left @ (left.T @ step), atol=1e-3)  # nowhere else
+
+
 def updated(groups, clip=0.0, gradients=None):
   """Parameters after one update, and its gradients as applied."""
   (update,) = make_updates([{"loss": "error", "clip": clip, "groups": groups}], ["error"])
@@ -163,9 +179,52 @@ GOOD = {"loss": "error", "clip": 0.0, "groups": {"": {"name": "sgd", "rate": 1.0
     ([{"loss": "error", "groups": GOOD["groups"]}], "lacks clip"),
     ([GOOD | {"groups": {"": {"name": "adm", "rate": 1.0}}}], "'adm'.*adam"),
     ([GOOD | {"groups": {"": {"name": "adam"}}}], "needs a rate"),
+    ([GOOD | {"groups": {"": {"name": "muon", "rate": 1.0, "beta": 1.0}}}], "beta"),
     ([GOOD | {"groups": {"": {"name": "adam", "rate": 1.0, "beta3": 1.0}}}], "beta3"),
   ],
 )
 def test_unusable_updates_are_named(updates, words):
   with pytest.raises(InputError, match=f"^config.train.updates.*{words}"):
     make_updates(updates, ["error"])
+
+
+def published_ranger(x, gradients, rate, decay, period=6, share=0.5, beta1=0.9, beta2=0.999):
+  """Step by step in float64; a gradient of None is none at all."""
+  limit = 2 / (1 - beta2) - 1
+  mean, square, slow, t, after = np.zeros_like(x), np.zeros_like(x), None, 0, []
+  for step, g in enumerate(gradients, start=1):
+    if g is not None:
+      t += 1
+      mean, square = beta1 * mean + (1 - beta1) * g, beta2 * square + (1 - beta2) * g * g
+      length = limit - 2 * t * beta2**t / (1 - beta2**t)
+      if length >= 5:
+        variance = (length - 4) / (limit - 4) * (length - 2) / length * limit / (limit - 2)
+        size = np.sqrt((1 - beta2**t) * variance) / (1 - beta1**t)
+        x = x - decay * rate * x - rate * size * mean / (np.sqrt(square) + 1e-16)
+      if step % period == 0:
+        slow = x if slow is None else slow + share * (x - slow)
+        x = slow
+    after.append(x)
+  return np.stack(after)
+
+
+@pytest.mark.parametrize("absent", [(), (2, 5, 11)], ids=["always", "with gaps"])
+def test_ranger(absent):
+  """Parameters whose gradient is zero in every entry are left out, decay and count included."""
+  gradients = np.random.default_rng(1).standard_normal((20, 5)).astype(np.float32)
+  given = [None if i in absent else g for i, g in enumerate(gradients)]
+  expected = published_ranger(START, given, 1e-2, 0.1)
+  gradients[list(absent)] = 0
+  optimizer = make_optimizer({"name": "ranger", "rate": 1e-2, "weight_decay": 0.1})
+
+  def step(carry, gradient):
+    params, state = carry
+    deltas, state = optimizer.update({"x": gradient}, state, params)
+    params = optax.apply_updates(params, deltas)
+    return (params, state), params["x"]
+
+  params = {"x": jnp.asarray(START, jnp.float32)}
+  start = (params, optimizer.init(params))
+  found = jax.jit(lambda start: jax.lax.scan(step, start, jnp.asarray(gradients)))(start)[1]
+  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+  np.testing.assert_array_equal(found[0], START.astype(np.float32))  # not defined so early

@@ -27,6 +27,7 @@ from objectcentric_jax.models.space.background import (
 )
 from objectcentric_jax.models.space.foreground import Foreground, ForegroundNetwork, grid_strides
 from objectcentric_jax.nn.compute import compute_dtype, unroll_length
+from objectcentric_jax.nn.glimpses import image_boxes
 from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import NOISE, Sample
 from objectcentric_jax.plots.boxes import box_panel, draw_boxes
@@ -257,12 +258,6 @@ def demo_panel(posterior: Posterior, image: Array) -> dict[str, Array]:
   for name, stack in stacks.items():
     rows |= {f"{name} {k + 1}": stack[:, k] for k in range(stack.shape[1])}
   return {**rows, "alpha": posterior.alpha}
-
-
-def image_boxes(boxes: Array) -> Array:
-  """Boxes of `objectcentric_jax.nn.glimpses` as those of a scene: [B, N, 4] either way."""
-  width, height, x, y = jnp.split(boxes, 4, axis=-1)
-  return jnp.concatenate([(y + 1) / 2, (x + 1) / 2, height, width], axis=-1)
 
 
 FOREGROUND_FIELDS = {

@@ -1,0 +1,19 @@
+"""Loci-Segmented at laptop size: the background of generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_background.py --workdir runs/background
+
+300 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+out. Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.background(config, input_depth=True)
+  _base.small_background(config)
+  _base.generated_pairs(config)
+  config.train.steps = 300
+  return variants.apply(config, variant)

@@ -1,0 +1,19 @@
+"""Loci-Segmented at laptop size: the depth decoder, on generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_depth_decoder.py --workdir runs/depth
+
+500 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+out. Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.part(config, "depth")
+  _base.small_sizes(config)
+  _base.generated_objects(config)
+  config.train.steps = 500
+  return variants.apply(config, variant)

@@ -1,0 +1,21 @@
+"""Loci-Segmented at laptop size: the whole model, on generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_loci.py --workdir runs/loci
+
+4,800 steps of 4 chunks of 2 frames: 2,400 videos of 12 frames, each after 2 chunks of teacher
+forcing. `experiments.loci` starts it from stage 2 and the background; by itself, it starts from
+nothing. Nothing of this size was published; experiments/results/loci.md has what came out. Append
+`:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.loci(config, input_depth=True)
+  _base.small_loci(config)
+  _base.generated_videos(config)
+  config.train.steps = 4_800
+  return variants.apply(config, variant, **_base.MODES)

@@ -1,0 +1,19 @@
+"""Loci-Segmented at laptop size: proposals, on generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_proposal.py --workdir runs/proposal
+
+1,000 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+out. Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.proposal(config, input_depth=True)
+  _base.small_proposal(config)
+  _base.generated_images(config)
+  config.train.steps = 1_000
+  return variants.apply(config, variant)

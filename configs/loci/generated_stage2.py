@@ -1,0 +1,20 @@
+"""Loci-Segmented at laptop size: stage 2, on generated falling solids.
+
+python -m experiments.train --config configs/loci/generated_stage2.py --workdir runs/stage2
+
+400 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+out. Append `:smoke` for two steps on made-up scenes of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.encoder_decoder(config, passes=3, input_depth=True)
+  _base.small_sizes(config)
+  _base.generated_objects(config)
+  config.model.stretch = 0.04  # the second pass comes in after 100 steps, the third after 200
+  config.train.steps = 400
+  return variants.apply(config, variant)

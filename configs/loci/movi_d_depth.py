@@ -1,0 +1,29 @@
+r"""Loci-Segmented on MOVi-D, with depth: what the paper's table is made with.
+
+python -m data.prepare movi/d_256px_depth --from RAW
+python -m experiments.import_checkpoint loci Loci-s-depth.ckpt runs/movi_d_depth \
+    --config configs/loci/movi_d_depth.py
+python -m experiments.evaluate --workdir runs/movi_d_depth --split validation
+
+or, to train on this set alone, which was not published (their rate is 0):
+
+python -m experiments.train --config configs/loci/movi_d_depth.py --workdir runs/movi_d_depth
+
+The variants `:segmentation` (with ProposalDepth.ckpt) and `:regularization` are the other two
+modes. The published files are movi-d-loci-depth-rnd.json, -seg.json and -reg.json;
+the table has the means of five seeds.
+
+Append `:smoke` for two steps on a made-up video of these shapes.
+"""
+
+from configs import variants
+from configs.loci import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  _base.loci(config, input_depth=True)
+  _base.movi_videos(config, "d")
+  config.train.steps = 1_000_000
+  config.eval.images = 0
+  return variants.apply(config, variant, smoke=_base.one_clip, **_base.MODES)
