@@ -27,7 +27,9 @@ from tests.conftest import ROOT, finish, run, start
 SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
 SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
-  path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
+  path.relative_to(ROOT)
+  for path in (ROOT / "configs").rglob("*.py")
+  if path.stem not in SHARED and not path.stem.startswith("_")
 )
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=str)
 
