@@ -126,7 +126,19 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   return list(found.values())
 
 
-@pytest.mark.parametrize(("path", "variant"), paths_and_variants(), ids=str)
+def traced() -> list:
+  """Those whose published size takes long to trace are run by hand."""
+  return [
+    pytest.param(path, variant, id=f"{path}-{variant}", marks=[pytest.mark.slow] * is_large(path))
+    for path, variant in paths_and_variants()
+  ]
+
+
+def is_large(path) -> bool:
+  return path.parent.name == "loci" and not path.stem.startswith("generated")
+
+
+@pytest.mark.parametrize(("path", "variant"), traced())
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
   config = load(path).get_config(variant)
