@@ -5,8 +5,7 @@ videos, and with --separate every picture in a file of its own. For the options 
 model.main (model/scripts/evaluation.py of CognitiveModeling/Loci-Segmented):
 
   --save           frames: pictures, depth, masks and uncertainty as they are, seen and expected;
-                   slots: colours, depth, masks, position, what is hidden and codes of each, in the
-                   middle frame
+                   slots: colours, depth, masks, position, what is hidden, codes; middle frame
   --save-proposal  proposals, of a run of the proposal network
   --individual     --separate
   --add-text       always
