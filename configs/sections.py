@@ -28,6 +28,14 @@ def base() -> ml_collections.ConfigDict:
   data.preprocess = ()
   data.min_objects = 0  # scenes with fewer are left out
   data.max_objects = 0  # scenes with more are left out; 0 for no limit
+  # Batches of views of one object each, from sets of objects; objectcentric_jax/input/objects.py.
+  data.by_object = apart = ml_collections.ConfigDict()
+  apart.use = False
+  apart.only = ()  # names of objects; () for all
+  apart.shots = 0  # views of each to train with; 0 for all that are not held out
+  apart.held_out = 0.0  # share of an object's views that is scored and not trained with
+  apart.seed = 0  # which views these are; 0 takes the first ones for training
+  apart.balanced = False  # as many batches of each object
   data.batch_size = 32  # over all devices
   data.objects = 4  # of made-up scenes, in the smoke variant
   data.memory = 4.0  # GiB: a split up to this size is decoded once and kept

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from objectcentric_jax.input.arrays import Examples
 from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.examples import open_split
 from objectcentric_jax.input.generated import FIELDS, GENERATED, made_up
+from objectcentric_jax.input.objects import OBJECT, open_by_object
 from objectcentric_jax.input.pipeline import describe, evaluation_batches
 from objectcentric_jax.scene import Scene
 from objectcentric_jax.training.checkpoints import read_config, restore_model
@@ -50,7 +52,8 @@ def prepare_data(config: Mapping[str, Any]):
 
   data = config["data"]
   mixed = [described["name"] for described in data["mixture"]]
-  for name in (data["name"],) if data["name"] == GENERATED or not mixed else mixed:
+  names = mixed if mixed and data["name"] != GENERATED else data["name"].split("+")
+  for name in names:
     if name != GENERATED and prepare.can_generate(name):
       prepare.prepare(name, data["directory"] or None)
 
@@ -72,8 +75,8 @@ def make_evaluator(config: Mapping[str, Any], task: Task, examples: Examples, de
   settings = config["eval"]
   devices.check_batch("config.eval.batch_size", settings["batch_size"])
   batch = jax.eval_shape(as_float, examples.read(np.zeros(1, int)))
-  scene = _scene_shapes(config, task, batch)
-  metrics = fitting_metrics(scene, batch, examples.about, settings)
+  scene_of = partial(_scene_shapes, config, task, batch)
+  metrics = fitting_metrics(scene_of, batch, examples.about, settings)
   metrics += getattr(task, "metrics", ())
   prepare = prepared(settings)
   metrics = [of_prepared(metric, prepare) for metric in metrics]
@@ -108,6 +111,8 @@ def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
   made = {name for name in data["fields"] if name.removesuffix("?") in FIELDS}
   data["fields"] = tuple(name for name in data["fields"] if name in made)
   batch = made_up(data, "example", count=1).read(np.zeros(data["batch_size"], int))
+  if data["by_object"]["use"]:
+    batch[OBJECT] = np.zeros(data["batch_size"], np.int32)
   if data["chunk"]:
     batch = chunk(batch, 0, data["chunk"])
   return jax.eval_shape(as_float, batch)
@@ -139,6 +144,8 @@ class Restored:
 
 def open_examples(config: Mapping[str, Any], split: str, training: bool = False) -> Examples:
   """Opens a split of the config's dataset; for training, random steps of its preprocessing draw."""
+  if config["data"]["by_object"]["use"]:
+    return open_by_object(config["data"], split, training)
   return open_split(config["data"], split, training)
 
 

@@ -18,8 +18,15 @@ def define_config(required: bool = True):
   return flag
 
 
-def run(main: Callable[[Sequence[str]], int | None], usage: str):
-  """Parses the flags, then runs main(positional arguments); errors are one line."""
+def run(
+  main: Callable[[Sequence[str]], int | None],
+  usage: str,
+  completed: Callable[[Sequence[str]], Sequence[str]] = list,
+):
+  """Parses the flags, then runs main(positional arguments); errors are one line.
+
+  `completed` adds to the arguments what they leave to be guessed.
+  """
 
   def command(arguments: Sequence[str]):
     if "--help" in arguments or "-h" in arguments:
@@ -27,7 +34,7 @@ def run(main: Callable[[Sequence[str]], int | None], usage: str):
       print("\n".join([usage.strip(), flags.FLAGS.main_module_help(), shared]))
       return 0
     logging.set_verbosity(logging.ERROR)
-    remaining = _parse(arguments)
+    remaining = _parse(completed(arguments))
     if flags.FLAGS.compilation_cache:
       from objectcentric_jax.training.devices import enable_compilation_cache
 
@@ -40,7 +47,7 @@ def run(main: Callable[[Sequence[str]], int | None], usage: str):
 def _parse(arguments: Sequence[str]) -> list[str]:
   try:
     remaining = flags.FLAGS(["command", *arguments])[1:]
-    if "config" in flags.FLAGS:
+    if "config" in flags.FLAGS and flags.FLAGS.config is not None:
       flags.FLAGS.config.lock()  # raises what kept its file from being read
     return remaining
   except flags.Error as error:

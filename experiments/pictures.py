@@ -272,9 +272,10 @@ def _chosen_components(scene: Scene, component: int | None) -> np.ndarray:
 
 def _still(scene: Scene, count: int) -> tuple[Scene, np.ndarray | None]:
   """The scene where it is of images; else frames of its first video, and which ones."""
-  if scene.image.ndim == 4:
+  explained = scene.masks[:, :, 0] if scene.image is None else scene.image
+  if explained.ndim == 4:
     return scene, None
-  shown = spaced(scene.image.shape[1], count)
+  shown = spaced(explained.shape[1], count)
   return jax.tree.map(lambda x: x[shown], frames(scene, 0)), shown
 
 
@@ -290,7 +291,11 @@ def _scene_files(pictures: ScenePictures, overview: str, single: str, separate: 
 
 
 def _first(examples: Examples, count: int) -> dict[str, np.ndarray]:
-  return examples.read(np.arange(min(count, len(examples))))
+  """The first examples; of one group where they have groups."""
+  indices = np.arange(len(examples))
+  if examples.groups is not None:
+    indices = np.flatnonzero(examples.groups == examples.groups[0])
+  return examples.read(indices[:count])
 
 
 def _seen(batch: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -54,6 +54,7 @@ def train(
     config.data.workers,
     config.data.threads,
     config.data.chunk,
+    config.data.by_object.balanced,
     config.data.lead,
   )
   evaluator = build.make_evaluator(config, task, held_out, devices)

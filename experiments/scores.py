@@ -19,12 +19,17 @@ FOLLOWED = ("boxes", "masks")
 
 
 def fitting_metrics(
-  scene: Scene, batch: Batch, about: Mapping[str, Any], settings: Mapping[str, Any]
+  scene_of: Callable[[], Scene],
+  batch: Batch,
+  about: Mapping[str, Any],
+  settings: Mapping[str, Any],
 ) -> list[Metric | SetMetric]:
   """The scores that can be computed of scenes and batches with these fields.
 
   Args:
-    scene, batch: shapes are enough.
+    scene_of: gives shapes of what the model says about the batch, which takes a second or two; only
+      asked where it matters.
+    batch: shapes are enough.
     about: of the examples, see `objectcentric_jax.input.arrays.Examples`.
     settings: `config.eval`.
 
@@ -32,21 +37,21 @@ def fitting_metrics(
     InputError: a setting that cannot be used, or a library that the scores need is missing.
   """
   metrics: list[Metric | SetMetric] = [reconstruction_metrics]
-  is_video = "video" in batch
-  if "labels" in about and scene.masks is not None:
+  labels = {}
+  if "labels" in about:
     labels = {"labels": about["labels"], "background_ids": tuple(about["background_ids"])}
     metrics.append(partial(segmentation_metrics, **labels))
-    if is_video:
-      metrics.append(partial(video_metrics, **labels))
-  else:
-    labels = None
-  boxes = scene.boxes is not None and scene.presence is not None and "bboxes" in batch
-  if boxes:
-    metrics.append(SetMetric(detections, detection_scores))
+  is_video = "video" in batch
+  if is_video and labels:
+    metrics.append(partial(video_metrics, **labels))
   followed = _followed(settings["tracking"]) if is_video else ()
-  if "boxes" in followed and boxes and scene.identity is not None:
-    metrics.append(SetMetric(tracking.box_tracks, _tracking_scores(settings)))
-  if "masks" in followed and labels is not None:
+  if "bboxes" in batch:
+    scene = scene_of()
+    if scene.boxes is not None and scene.presence is not None:
+      metrics.append(SetMetric(detections, detection_scores))
+      if "boxes" in followed and scene.identity is not None:
+        metrics.append(SetMetric(tracking.box_tracks, _tracking_scores(settings)))
+  if "masks" in followed and labels:
     observe = partial(tracking.mask_tracks, **labels)
     metrics.append(SetMetric(observe, _tracking_scores(settings, "mask_")))
   return metrics

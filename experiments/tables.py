@@ -53,8 +53,8 @@ def latents_of(scene: Scene) -> dict[str, jax.Array]:
   if scene.latents is None:
     raise InputError("--what latents: this model has no latents of components")
   found = {"latents": scene.latents}
-  if scene.background is not None:
-    shape = len(scene.latents), scene.latents.shape[-2]
+  shape = len(scene.latents), scene.latents.shape[-2]
+  if scene.background is not None and scene.background.shape[-1] == shape[1]:
     found["background"] = jnp.broadcast_to(scene.background, shape)
   return found if scene.boxes is None else {**found, **boxes_of(scene)}
 

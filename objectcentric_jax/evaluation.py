@@ -34,7 +34,8 @@ class Evaluator:
   """Compiles a model's scores once and applies them to any number of batches.
 
   Every example has draws of its own, from the seed and its position in the split, so that the
-  scores do not depend on the batch size or the number of devices.
+  scores do not depend on the batch size or the number of devices. A task with `whole_batches` sees
+  a batch as one, and what it says of an example depends on the others.
 
   Args:
     task: the model.
@@ -56,17 +57,26 @@ class Evaluator:
     means = [metric for metric in metrics if not isinstance(metric, SetMetric)]
     sets = [metric for metric in metrics if isinstance(metric, SetMetric)]
 
-    def one(params, model_state, example, rng):
-      batch = as_float({name: value[None] for name, value in example.items()})
+    def together(params, model_state, batch, rng):
+      batch = as_float(batch)
       terms = task.terms(params, model_state, batch, rng, sample)
       scene = task.scene(params, model_state, batch, rng, sample)
       scores = {**terms, "elbo": sum(terms.values())} if terms else {}
+      if hasattr(task, "scores"):
+        scores |= task.scores(params, model_state, batch, rng)
       for metric in means:
         scores |= metric(scene, batch)
       observed = [metric.observe(scene, batch) for metric in sets]
-      return jax.tree.map(lambda value: value[0], (scores, observed))
+      return scores, observed
+
+    def one(params, model_state, example, rng):
+      batch = {name: value[None] for name, value in example.items()}
+      found = together(params, model_state, batch, rng)
+      return jax.tree.map(lambda value: value[0], found)
 
     def scores(params, model_state, batch, key):
+      if getattr(task, "whole_batches", False):
+        return together(params, model_state, batch, jax.random.fold_in(key, batch["index"][0]))
       keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
       return jax.vmap(one, (None, None, 0, 0))(params, model_state, batch, keys)
 

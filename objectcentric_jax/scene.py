@@ -15,10 +15,11 @@ class Scene:
   B batch, T time (absent for images), K components, N boxes, D latent size. Colours are in [0, 1].
 
   Attributes:
-    image: [B, (T), H, W, C] reconstruction: the sum over K of masks times components.
+    image: [B, (T), H, W, C] reconstruction: the sum over K of masks times components. None from
+      models that segment and do not reconstruct.
     masks: [B, (T), K, H, W, 1] how the components are mixed; sum to one over K.
     components: [B, (T), K, H, W, C] what each component would show alone.
-    latents: [B, (T), K, D] posterior means.
+    latents: [B, (T), K, D] posterior means; [B, (T), N, D] of models that say what is in each box.
     depth: [B, (T), H, W, 1] reconstruction, in the units of the batch's depth.
     other_masks: further mask stacks shaped like `masks` but for K, by name, from models that
       segment the image in more than one way (such as "attention": how the encoder grouped the
@@ -29,7 +30,7 @@ class Scene:
     identity: [B, T, N] integer track.
   """
 
-  image: Array
+  image: Array | None
   masks: Array | None = None
   components: Array | None = None
   latents: Array | None = None

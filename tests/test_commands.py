@@ -195,6 +195,7 @@ def test_debug_shows_where_an_error_is_from(places):
     "fid",
     "import_checkpoint",
     "speed",
+    "suggest",
     "convolution_speed",
   ],
 )

@@ -1,7 +1,8 @@
 """Every config fits together and says how it is run; the smallest of each model is run.
 
 To run all of them would take an hour: each has a network of its own shape to compile. The whole
-train step of every config is traced instead, which finds all but wrong numbers.
+train step of every config is traced instead, which finds all but wrong numbers; those of SLOW on
+demand.
 """
 
 import functools
@@ -13,7 +14,7 @@ import re
 import jax
 import pytest
 
-from configs import genesis_repository, sections, variants
+from configs import genesis_repository, published, sections, variants
 from data import prepare
 from experiments import build
 from objectcentric_jax.input.pipeline import train_batches
@@ -23,7 +24,8 @@ from objectcentric_jax.training.state import init_state
 from objectcentric_jax.training.step import make_train_step
 from tests.conftest import ROOT, finish, run, start
 
-SHARED = {"__init__", "_base", "datasets", "genesis_repository", "sections", "variants"}
+SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
+SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
   path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
 )
@@ -32,6 +34,11 @@ every_config = pytest.mark.parametrize("path", CONFIGS, ids=str)
 
 def load(path):
   return importlib.import_module(".".join(pathlib.Path(path).with_suffix("").parts))
+
+
+def is_pursuit(path) -> bool:
+  """Whether a config is of many trainings, which `experiments.pursuit` does."""
+  return path.stem.startswith("pursuit_")
 
 
 def variants_of(path) -> list[str]:
@@ -63,8 +70,9 @@ def test_all_configs_are_found():
 @every_config
 def test_header_holds_the_commands(path):
   """How to train it, in a line that can be pasted."""
-  header = load(path).__doc__
-  assert re.search(rf"^python -m experiments\.train --config {path} --workdir \S+$", header, re.M)
+  header, command = load(path).__doc__, "pursuit" if is_pursuit(path) else "train"
+  line = rf"^python -m experiments\.{command} --config {path} --workdir \S+$"
+  assert re.search(line, header, re.M)
   first = header.splitlines()[0]
   assert first.endswith(".") and len(first) > 20
 
@@ -72,7 +80,7 @@ def test_header_holds_the_commands(path):
 @every_config
 def test_has_the_sections_of_the_package(path):
   config, base = load(path).get_config(), sections.base()
-  assert set(config) == set(base)
+  assert set(config) == set(base) | ({"pursuit"} if is_pursuit(path) else set())
   for section in ("data", "train", "eval"):
     assert set(config[section]) == set(base[section]), section
   assert importlib.util.find_spec(config.task)
@@ -105,15 +113,16 @@ def test_smoke_changes_how_much_and_not_what(path):
 
 @every_config
 def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
-  config = load(path).get_config()
-  dataset, _, variant = config.data.name.partition("/")
-  assert dataset in prepare.dataset_names()
-  builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
-  assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
-  if not prepare.can_generate(config.data.name):
-    command = re.search(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
-    asked = command[1].partition("/")
-    assert (asked[0], asked[2] or builder.DEFAULT_CONFIG) == (dataset, variant)
+  data = load(path).get_config().data
+  commands = re.findall(r"^python -m data\.prepare (\S+) --from RAW$", load(path).__doc__, re.M)
+  for name in data.name.split("+") + [part["name"] for part in data.mixture]:
+    dataset, _, variant = name.partition("/")
+    assert dataset in prepare.dataset_names()
+    builder = importlib.import_module(f"data.{dataset}.{dataset}_dataset_builder").Builder
+    assert builder.config_named(variant or builder.DEFAULT_CONFIG).name == variant
+    if not prepare.can_generate(name):
+      asked = [command.partition("/") for command in commands]
+      assert (dataset, variant) in [(a[0], a[2] or builder.DEFAULT_CONFIG) for a in asked]
 
 
 def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
@@ -126,19 +135,19 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   return list(found.values())
 
 
-def traced() -> list:
-  """Those whose published size takes long to trace are run by hand."""
-  return [
-    pytest.param(path, variant, id=f"{path}-{variant}", marks=[pytest.mark.slow] * is_large(path))
-    for path, variant in paths_and_variants()
-  ]
+# Tracing a loop over frames of a hundred layers takes a quarter of a minute.
+SLOW = ("configs/scalor/*", "configs/loci/*")
 
 
-def is_large(path) -> bool:
-  return path.parent.name == "loci" and not path.stem.startswith("generated")
+def slow_marked(*values) -> pytest.param:
+  """The values, the first of which is a config, as parameters of a test."""
+  slow = any(values[0].match(pattern) for pattern in SLOW)
+  return pytest.param(*values, marks=[pytest.mark.slow] * slow)
 
 
-@pytest.mark.parametrize(("path", "variant"), traced())
+@pytest.mark.parametrize(
+  ("path", "variant"), [slow_marked(*both) for both in paths_and_variants()], ids=str
+)
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
   config = load(path).get_config(variant)
@@ -153,10 +162,12 @@ def traced_reports(config):
   data, train = config["data"], config["train"]
   task = build.make_task(config)
   examples = build.open_examples(config, "train", training=True)
-  batch = next(train_batches(examples, data["batch_size"], seed=0))
-  pictures = batch.get("image", batch.get("video"))
-  assert len(pictures) == data["batch_size"]
-  assert pictures.shape[-3:] == (data["side"], data["side"], 3)
+  batch = next(train_batches(examples, data["batch_size"], seed=0, chunk=data["chunk"]))
+  shape = (data["batch_size"], data["side"], data["side"], 3)
+  pictures = [batch[name] for name in ("image", "video") if name in batch]
+  assert pictures and all(picture.shape[:1] + picture.shape[-3:] == shape for picture in pictures)
+  if data["chunk"] or data["frames"]:
+    assert batch["video"].shape[1] == (data["chunk"] or data["frames"])
   updates = make_updates(train["updates"], list(task.losses))
   step = make_train_step(task, updates, make_schedules(train["schedules"]))
   state = jax.eval_shape(functools.partial(init_state, task, updates), jax.random.key(0), batch)
@@ -169,13 +180,7 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-def marked(path):
-  """Those that take minutes to compile are run by hand."""
-  slow = path.parent.name == "loci"
-  return pytest.param(path, marks=pytest.mark.slow, id=str(path)) if slow else path
-
-
-@pytest.mark.parametrize("path", [marked(path) for path in smallest_of_each_task()], ids=str)
+@pytest.mark.parametrize("path", [slow_marked(path) for path in smallest_of_each_task()], ids=str)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
   workdir = tmp_path / "run"
   run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)
@@ -214,6 +219,17 @@ def test_variants_of_a_config_are_offered_beside_smoke():
 
 
 # The settings of applied-ai-lab/genesis
+
+
+@pytest.mark.parametrize("model", published.CHECKPOINTS)
+def test_published_checkpoints_have_a_config_of_their_model(model):
+  importer = importlib.import_module(f"objectcentric_jax.checkpoint_import.{model}")
+  for name, config in published.CHECKPOINTS[model].items():
+    path, _, variant = config.partition(":")
+    assert load(path).get_config(variant).task == importer.MODULE
+    for file in (f"somewhere/{name}.pth", f"{name}/model_000160001.pth"):
+      assert published.config_of(model, file) == config
+  assert published.config_of(model, "other.pth") is None
 
 
 def schedules_of(config):

@@ -22,14 +22,15 @@ from tests.golden import elbo_training
 from tests.golden.genesisv2 import model_config
 
 CASES = runner.find_cases(golden.PUBLIC)
-# Gradients of a hundred layers, term by term in float64: a minute or two each.
-SLOW = "space/*_train_*"
+# Gradients of a hundred layers in float64, term by term or over frames: a minute or two each.
+SLOW = ("space/*_train_*", "scalor/*")
 
 
 def marked(folder):
   """The case as a parameter of tests."""
   name = f"{folder.parent.name}/{folder.name}"
-  return pytest.param(folder, id=name, marks=[pytest.mark.slow] * fnmatch(name, SLOW))
+  marks = [pytest.mark.slow] * any(fnmatch(name, pattern) for pattern in SLOW)
+  return pytest.param(folder, id=name, marks=marks)
 
 
 @pytest.mark.parametrize("folder", [marked(folder) for folder in CASES])

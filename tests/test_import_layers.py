@@ -23,7 +23,7 @@ CORE = (
     for name in ("step", "task", "state", "optimizers", "schedules", "devices")
   ),
 )
-CORE_LIBRARIES = {"jax", "flax", "optax", "numpy", "orbax"}
+CORE_LIBRARIES = {"jax", "flax", "optax", "numpy", "orbax", "ml_dtypes"}  # the last is JAX's own
 # Extras, imported when what needs them is asked for.
 CORE_EXTRAS = {(f"{LIBRARY}/metrics/tracking.py", "motmetrics")}
 ABSENT_FOR_MODELS = ("motmetrics", "tensorflow_datasets", "grain", "ml_collections", "clu", "PIL")

@@ -10,7 +10,9 @@ import pytest
 from objectcentric_jax.evaluation import Evaluator
 from objectcentric_jax.input.pipeline import evaluation_batches
 from objectcentric_jax.training.devices import Devices
-from objectcentric_jax.training.loop import fit
+from objectcentric_jax.training.loop import compile_train_step, fit
+from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.state import init_state
 from tests import test_evaluation
 from tests.training import toy
 
@@ -70,6 +72,21 @@ def test_one_compilation_after_resuming(tmp_path, compiled, parallel):
   state, traced = train(tmp_path, parallel)
   assert int(state.step) == 7
   assert compiled[PROGRAM[parallel]] == 1 and len(traced) == 1
+
+
+def test_one_compilation_of_several_trainings_of_a_kind(tmp_path, compiled):
+  config, task, devices = toy.config(steps=3), toy.task(), Devices()
+  updates = make_updates(config["train"]["updates"], list(task.losses))
+  state = jax.jit(lambda key: init_state(task, updates, key, toy.batch()))(jax.random.key(0))
+  step = compile_train_step(task, config, devices, state)
+  compiled.clear()
+  ends = [
+    fit(task, toy.batches(), config, workdir, devices=devices, state=state, train_step=step)
+    for workdir in (tmp_path / "first", tmp_path / "second")
+  ]
+  assert int(ends[0].step) == 3
+  toy.assert_same(*ends)
+  assert compiled["train_step"] == 1 and compiled["_same"] == 1 and len(compiled) == 2, compiled
 
 
 def test_one_compilation_of_the_scores(compiled):

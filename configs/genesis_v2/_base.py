@@ -22,6 +22,10 @@ def get_config(
   model.norm_groups = 8
   model.kernel = "gaussian"
   model.semiconvolutional = True
+  model.encoder_coordinates = False  # this and the next three are not in the published code
+  model.own_colours = 0.0
+  model.first_width = 0.0
+  model.first_deviation = 0.0
   model.autoregressive_prior = True
   model.bounded_pixels = True
   model.smallest_segment = 0.0  # 20.0 is the published option dynamic_K

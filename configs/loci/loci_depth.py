@@ -10,10 +10,11 @@ python -m experiments.train --config configs/loci/loci_depth.py --workdir runs/l
 
 The training that its authors' README leaves open. A step of the optimiser is a chunk of 2 frames of
 one video; before a video its first frame is looked at in 5 chunks of teacher forcing, so that a
-video of 24 frames takes 17 steps. 1,000,000 steps are 58,824 videos, about one and a half times
+video of 24 frames takes 17 steps. 1,000,000 steps are 58,824 videos, about one pass through
 MOVi-A to F; the source says neither steps nor results, only batch 1 a process and a constant rate.
-How often objects are believed to last grows from step 10,000 of the forward passes on.
-A step takes 7 GiB on a CPU with `rematerialise`; experiments/results/loci.md has its time.
+That objects last is believed from the 10,000th forward pass on, and more and more from there.
+`rematerialise` computes every forward pass again in the backward one instead of keeping it; the
+traces of the predictor alone are 1 GiB at this size.
 `experiments.loci` starts it from stage 2 and the background; by itself, it starts from nothing.
 The published file is loci-s-depth.json.
 

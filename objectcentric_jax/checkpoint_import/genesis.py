@@ -12,6 +12,8 @@ from objectcentric_jax.errors import InputError
 MODULE = "objectcentric_jax.models.genesis"
 PUBLISHED = {"squash_sampled_means": False}  # FID scores of published checkpoints were made so
 
+steps_done = repository.steps_done
+
 
 def _gated_tables(config: Mapping[str, Any]) -> tuple[dict[str, Target], dict[str, Target]]:
   """Targets of everything with an encoder's and with a decoder's normalisation."""

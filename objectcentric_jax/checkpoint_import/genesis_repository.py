@@ -32,6 +32,11 @@ IGNORED = ("num_batches_tracked", "pixel_coords.g_1", "pixel_coords.g_2")
 NORMS = {"bn": "batch", "in": "instance", "none": "none"}
 
 
+def steps_done(checkpoint: Mapping[str, Any]) -> int:
+  """How long a model was trained, from what the published training saves."""
+  return int(checkpoint.get("iter_idx", 0))
+
+
 def unet_table(published: str, ours: str, side: int) -> Table:
   """Targets of `nn.unet.UNet` (without the published `final_conv`)."""
   table = {}

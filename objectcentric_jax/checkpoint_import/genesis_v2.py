@@ -20,6 +20,7 @@ from objectcentric_jax.errors import InputError
 
 MODULE = "objectcentric_jax.models.genesis_v2"
 PUBLISHED = {"decode_missing_slots": True}  # checkpoints trained with dynamic_K learned it so
+OWN = {"encoder_coordinates": False, "own_colours": 0.0, "first_width": 0.0, "first_deviation": 0.0}
 
 
 def table(config: Mapping[str, Any]) -> dict[str, Target]:
@@ -63,6 +64,7 @@ def import_parameters(
 
 
 import_model_state = repository.import_geco_state
+steps_done = repository.steps_done
 
 
 def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:
     "autoregressive_prior": flags["autoreg_prior"],
     "bounded_pixels": flags["pixel_bound"],
     "smallest_segment": 20.0 if flags["dynamic_K"] else 0.0,
+    **OWN,
     **PUBLISHED,
     "pixel_deviation": flags["pixel_std1"],
     "mask_kl": flags["klm_loss"],

@@ -35,6 +35,7 @@ def import_parameters(
 
 
 import_model_state = repository.import_geco_state
+steps_done = repository.steps_done
 
 
 def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Names of published SPACE checkpoints (zhixuan-lin/SPACE), and its settings under our names."""
+"""Names of published SPACE checkpoints (zhixuan-lin/SPACE), and its settings under our names.
+
+A checkpoint holds model, optimizer_fg, optimizer_bg, epoch and global_step.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -161,6 +164,14 @@ def import_model_state(
   statistics = {name: value for name, value in state_dict.items() if name in names}
   like = template["batch_stats"]
   return {"batch_stats": convert(statistics, names, like, source, dtype=dtype)}
+
+
+def steps_done(checkpoint: Mapping[str, Any]) -> int:
+  """How long a model was trained, from what the published training saves.
+
+  It counts from 0 and saves the number of the step it has just done.
+  """
+  return int(checkpoint["global_step"]) + 1 if "global_step" in checkpoint else 0
 
 
 def model_config(arch: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ import numpy as np
 from objectcentric_jax.checkpoint_import.torch_pickle import AGAIN, RESAVE, Interpreter
 from objectcentric_jax.errors import InputError
 
+# Keys under which a wrapper may hold the state dict, tried in this order.
+STATE_DICTS = ("model_state_dict", "state_dict", "model")
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 UNREADABLE = (
@@ -66,14 +68,14 @@ def read(path: str | Path) -> Any:
 def state_dict(
   obj: Any,
   path: str | Path,
-  prefixes: tuple[str, ...] = ("model_state_dict", "state_dict", "model"),
+  prefixes: tuple[str, ...] = STATE_DICTS,
 ) -> dict[str, np.ndarray]:
   """The flat mapping from parameter names to arrays in what `read` returned.
 
   Args:
     obj: the mapping itself, or a dict that holds it.
     path: of the file, for messages.
-    prefixes: the keys under which a wrapper may hold the mapping, tried in this order.
+    prefixes: see STATE_DICTS.
 
   Returns:
     A new dict, in the order of the file. Where every name starts with `module.`

@@ -17,10 +17,12 @@ class Examples(Protocol):
     about: what they are, for messages and results: name, split, count, `labels` (number of
       segmentation ids), `background_ids`, `max_objects` and where they came from.
     random: whether reading draws, so that `read` is to be given generators.
+    groups: [N], where the examples of a batch must be of one group; else None.
   """
 
   about: Mapping[str, Any]
   random: bool
+  groups: np.ndarray | None
 
   def __len__(self) -> int: ...
 
@@ -36,6 +38,8 @@ class Examples(Protocol):
 
 class ArrayExamples:
   """Examples held in memory, read by vectorised indexing; see `Examples`."""
+
+  groups = None
 
   def __init__(
     self,
@@ -71,6 +75,8 @@ class ArrayExamples:
 class ConcatenatedExamples:
   """The examples of several sources, one after the other; see `Examples`."""
 
+  groups = None
+
   def __init__(self, parts: Sequence[Examples]):
     self.parts = list(parts)
     self._ends = np.cumsum([len(part) for part in self.parts])
@@ -93,6 +99,50 @@ class ConcatenatedExamples:
       for row, place in enumerate(places):
         rows[place] = {name: array[row] for name, array in read.items()}
     return stacked(rows)
+
+
+class SelectedExamples:
+  """Some examples of a source, in the order of their indices there; see `Examples`."""
+
+  groups = None
+
+  def __init__(self, examples: Examples, indices: np.ndarray):
+    """Selects; `indices` are places among `examples`, of which one may come several times."""
+    self.examples, self.indices = examples, np.asarray(indices, int)
+    self.about = {**examples.about, "count": len(self)}
+    self.random = examples.random
+
+  def __len__(self) -> int:
+    return len(self.indices)
+
+  def read(self, indices: np.ndarray, rngs: Sequence[Rng] | None = None) -> dict[str, np.ndarray]:
+    """See `Examples`."""
+    return self.examples.read(self.indices[np.asarray(indices)], rngs)
+
+
+class GroupedExamples:
+  """Examples of which a batch must hold one group each; see `Examples`.
+
+  Batches get a field that says which group it is.
+  """
+
+  def __init__(self, examples: Examples, groups: np.ndarray, field: str):
+    """Groups examples.
+
+    Args:
+      examples: all of them.
+      groups: [N] int32, of each.
+      field: what the groups are called in a batch.
+    """
+    self.examples, self.groups, self._field = examples, np.asarray(groups, np.int32), field
+    self.about, self.random = examples.about, examples.random
+
+  def __len__(self) -> int:
+    return len(self.examples)
+
+  def read(self, indices: np.ndarray, rngs: Sequence[Rng] | None = None) -> dict[str, np.ndarray]:
+    """See `Examples`."""
+    return {**self.examples.read(indices, rngs), self._field: self.groups[np.asarray(indices)]}
 
 
 def finished(

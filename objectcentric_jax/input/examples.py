@@ -33,6 +33,8 @@ class RecordExamples:
   Can be sent to worker processes.
   """
 
+  groups = None
+
   def __init__(
     self,
     stored: StoredSplit,

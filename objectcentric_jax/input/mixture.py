@@ -26,6 +26,8 @@ FIELDS = ("name", "weight", "preprocess", "constants")
 class MixedExamples:
   """Examples of several sets; see `objectcentric_jax.input.arrays.Examples`."""
 
+  groups = None
+
   def __init__(
     self,
     parts: Sequence[Examples],

@@ -1,147 +1,171 @@
-"""Steps that take one object of a picture, and numbers of depth to a range."""
+"""Sets of views of objects, object by object: which examples of a split show which object."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from objectcentric_jax.input import fields
-from objectcentric_jax.input.crops import cut, mirror, resized
-from objectcentric_jax.input.step import Arrays, Rng, Step
-from objectcentric_jax.input.values import segmentation
+from objectcentric_jax.errors import InputError, closest
+from objectcentric_jax.input.arrays import (
+  ArrayExamples,
+  ConcatenatedExamples,
+  Examples,
+  GroupedExamples,
+  SelectedExamples,
+)
+from objectcentric_jax.input.examples import open_split
+from objectcentric_jax.input.generated import GENERATED
+
+OBJECT_ID = "metadata/object_id"
+OBJECT = "object"  # of a batch: the number of the object that all its examples show
 
 
-@dataclasses.dataclass(frozen=True)
-class OneObject(Step):
-  """`one_object`: `segmentation` becomes `mask` uint8 0 or 255 [H, W, 1], of one object of a still.
+def open_objects(
+  config: Mapping[str, Any], split: str, training: bool = False
+) -> dict[str, SelectedExamples]:
+  """The views of each object of a split, by the object's name, in the order of the set's list.
 
-  In training any of those with at least `pixels` visible pixels, all equally likely; in evaluation
-  the one that shows most. Pictures without any have an empty mask.
+  Made-up scenes belong to the `objects` of the config in turn.
+
+  Args:
+    config: `config.data`, see `objectcentric_jax.input.examples.open_split`.
+    split: as there; objects without a view in it are left out.
+    training: whether random steps draw.
+
+  Raises:
+    InputError: the set does not say which object a view shows, or as for `open_split`.
   """
-
-  pixels: int = 64
-  random = True
-  batched = False
-
-  def __post_init__(self):
-    if self.pixels < 1:
-      raise ValueError(f"pixels is {self.pixels}: at least 1 is needed")
-
-  def __call__(self, arrays: Arrays, rng: Rng | None) -> Arrays:
-    ids = segmentation(arrays)
-    if ids.ndim != 3:
-      raise ValueError("it takes stills: let `stills` or `view` be the first step")
-    known, areas = np.unique(ids[ids > 0], return_counts=True)
-    shown = known[areas >= self.pixels]
-    chosen = 0
-    if len(shown):
-      largest = known[areas.argmax()]
-      chosen = largest if rng is None else shown[rng.integers(len(shown))]
-    mask = np.where((ids == chosen) & (ids > 0), np.uint8(255), np.uint8(0))
-    return _with_mask(arrays, mask)
-
-  def adapted(self, about):
-    return self, _without_labels(about)
+  examples = open_split(config, split, training)
+  ids, names = _identities(config, split, examples)
+  views = {name: np.flatnonzero(ids == number) for number, name in enumerate(names)}
+  return {name: SelectedExamples(examples, found) for name, found in views.items() if len(found)}
 
 
-@dataclasses.dataclass(frozen=True)
-class ForegroundMask(Step):
-  """`foreground_mask`: `segmentation` becomes `mask` uint8 0 or 255, of whatever is no background.
+def _identities(
+  config: Mapping[str, Any], split: str, examples: Examples
+) -> tuple[np.ndarray, list[str]]:
+  """Number of the object that each example shows, [N], and the names of all objects."""
+  if config["name"] == GENERATED:
+    count = config["objects"]
+    return np.arange(len(examples)) % count, [f"object {number}" for number in range(count)]
+  names = examples.about.get("objects")
+  if not isinstance(names, list):
+    raise InputError(
+      f"config.data.name {config['name']!r} is no set of views of objects; object_folders, davis, "
+      "co3d and youtube_vos are"
+    )
+  # Read by themselves, so that no picture is decoded for them.
+  alone = {**config, "fields": (OBJECT_ID,), "preprocess": (), "side": 0, "frames": 0}
+  stored = open_split(alone, split)
+  if isinstance(stored, ArrayExamples):
+    return stored.arrays[OBJECT_ID], names
+  return stored.read(np.arange(len(stored)))[OBJECT_ID], names
 
-  Shapes are [..., H, W, 1] both.
+
+def open_by_object(
+  config: Mapping[str, Any], split: str, training: bool = False
+) -> GroupedExamples:
+  """Views whose batches show one object each, with its number among the chosen ones as `object`.
+
+  Args:
+    config: `config.data`. Several sets may be joined by + in its name. Its section `by_object`:
+      `only`, the names of the objects to use, in the order of their numbers, () for all; `shots`,
+      how many views of each are trained with, again and again, 0 for all but those that are held
+      out; `held_out`, the share of the views that are scored and not trained with where both are
+      of one split, 0 for none, so that what is trained with is scored, too; `seed`, which views
+      these are: drawn by it, or with 0 the first ones for training.
+    split: as for `open_split`.
+    training: for training, else for scoring.
+
+  Raises:
+    InputError: there is no such object, or as for `open_objects`.
   """
-
-  background: tuple[int, ...] = (0,)
-
-  def adapted(self, about):
-    ids = tuple(about.get("background_ids", (0,)))
-    return dataclasses.replace(self, background=ids), _without_labels(about)
-
-  def __call__(self, arrays: Arrays, rng: Rng | None) -> Arrays:
-    is_background = np.isin(segmentation(arrays), self.background)
-    return _with_mask(arrays, np.where(is_background, np.uint8(0), np.uint8(255)))
+  return by_object(joined_views(config, split, training), config, split, training)
 
 
-def _with_mask(arrays: Arrays, mask: np.ndarray) -> Arrays:
-  return {n: a for n, a in arrays.items() if n != "segmentation"} | {"mask": mask}
+def joined_views(
+  config: Mapping[str, Any], split: str, training: bool = False
+) -> dict[str, SelectedExamples]:
+  """The views of each object of all sets in a name joined by +; see `open_by_object`."""
+  views = {}
+  for name in config["name"].split("+"):
+    views |= _numbered(open_objects({**config, "name": name}, split, training), views)
+  return views
 
 
-def _without_labels(about: Mapping[str, Any]) -> Mapping[str, Any]:
-  return {n: v for n, v in about.items() if n not in ("labels", "background_ids")}
+def by_object(
+  views: Mapping[str, SelectedExamples], config: Mapping[str, Any], split: str, training: bool
+) -> GroupedExamples:
+  """What `open_by_object` chooses of the views of `joined_views`."""
+  settings = config["by_object"]
+  # The made-up scenes of a smoke test have names of their own.
+  names = list(views) if config["name"] == GENERATED else list(settings["only"]) or list(views)
+  for name in names:
+    if name not in views:
+      raise InputError(
+        f"config.data.by_object.only: {config['name']} {split} has no object {name!r}"
+        f"{closest(name, views)}; it has {', '.join(list(views)[:8])} ..."
+      )
+  apart = bool(settings["held_out"]) and split == config["split"]
+  chosen = [_chosen(views[name], settings, training, apart) for name in names]
+  groups = np.repeat(np.arange(len(names)), [len(views) for views in chosen])
+  examples = ConcatenatedExamples(chosen)
+  examples.about = {**examples.about, "name": config["name"], "objects": names}
+  return GroupedExamples(examples, groups, OBJECT)
 
 
-@dataclasses.dataclass(frozen=True)
-class ObjectCrop(Step):
-  """`object_crop`: a random square window around the object of `mask`, resized, perhaps mirrored.
+def _numbered(views: Mapping[str, Examples], known: Mapping[str, Examples]) -> dict[str, Examples]:
+  """The views by names that are not known yet: "dog" of a second set is "dog 2"."""
+  result = {}
+  for name, found in views.items():
+    number = 2
+    new = name
+    while new in known:
+      new, number = f"{name} {number}", number + 1
+    result[new] = found
+  return result
 
-  The window's side is a share of the shorter side that is uniform between s and 1, with s the
-  largest of max(side / margin, box + border) / size over both axes; it holds the object's box,
-  widened by `border` pixels, where that can be. Evaluation takes the whole picture. Numbers and
-  colours are interpolated, ids take the nearest pixel.
+
+def _chosen(
+  views: SelectedExamples, settings: Mapping[str, Any], training: bool, apart: bool
+) -> SelectedExamples:
+  """The views of an object to train with, or those to score."""
+  count, shots = len(views), settings["shots"]
+  seed = settings["seed"]
+  order = np.random.default_rng(seed).permutation(count) if seed else np.arange(count)
+  most = count - max(1, round(settings["held_out"] * count)) if apart else count
+  used = min(shots or most, most if count > 1 else 1)
+  if training:
+    # As many as there are, so that an epoch is as long whatever the number of shots.
+    return _selected(views, np.resize(order[:used], count) if shots else np.sort(order[:used]))
+  return _selected(views, np.sort(order[used:]) if apart and used < count else np.arange(count))
+
+
+def parts(views: Examples, count: int, seed: int) -> list[SelectedExamples]:
+  """Views in `count` parts that share none, as equal as can be, drawn by `seed`."""
+  order = np.random.default_rng(seed).permutation(len(views))
+  return [_selected(views, np.sort(part)) for part in np.array_split(order, count)]
+
+
+def held_out(views: Examples, share: float, seed: int) -> tuple[SelectedExamples, SelectedExamples]:
+  """Views to train with, and views to score with, drawn by `seed`.
+
+  Args:
+    views: of one object.
+    share: of the views that is held out; at least one is where there are two. With 1 all views
+      are in both parts.
+    seed: of the draw.
   """
-
-  side: int = 0
-  margin: float = 1.15
-  border: int = 16
-  flip: float = 0.5  # how likely it is mirrored
-  random = True
-  batched = False
-
-  def __post_init__(self):
-    if self.margin < 1 or self.border < 0 or not 0 <= self.flip <= 1:
-      raise ValueError("margin is at least 1, border at least 0 and flip between 0 and 1")
-
-  def __call__(self, arrays: Arrays, rng: Rng | None) -> Arrays:
-    if "mask" not in arrays:
-      raise ValueError("it needs the field mask: let `one_object` be before it")
-    if rng is not None:
-      arrays = self._window(arrays, rng)
-      if rng.random() < self.flip:
-        arrays = mirror(arrays)
-    return resized(arrays, self.side, self.side, "bilinear", "nearest")
-
-  def _window(self, arrays: Arrays, rng: Rng) -> Arrays:
-    sizes = fields.picture_size(arrays)
-    spans = [_span(arrays["mask"].any(axis)[..., 0]) for axis in (1, 0)]
-    shares = [
-      max(self.side / self.margin, min(stop - start + self.border, size)) / size
-      for (start, stop), size in zip(spans, sizes, strict=True)
-    ]
-    side = max(1, int(min(sizes) * rng.uniform(min(max(shares), 1.0), 1.0)))
-    top, left = (_offset(span, size, side, rng) for span, size in zip(spans, sizes, strict=True))
-    return cut(arrays, top, left, side, side)
+  everything = np.arange(len(views))
+  if share >= 1:
+    return _selected(views, everything), _selected(views, everything)
+  order = np.random.default_rng(seed).permutation(len(views))
+  count = max(round(share * len(views)), min(len(views) - 1, 1))
+  return _selected(views, np.sort(order[count:])), _selected(views, np.sort(order[:count]))
 
 
-def _span(seen: np.ndarray) -> tuple[int, int]:
-  """First place that is seen and the one after the last; all of them where none is."""
-  places = np.flatnonzero(seen)
-  return (int(places[0]), int(places[-1]) + 1) if len(places) else (0, 0)
-
-
-def _offset(span: tuple[int, int], size: int, side: int, rng: Rng) -> int:
-  """A random place for a window of `side` that holds the span, or as much of it as it can."""
-  start, stop = span
-  first, last = max(0, min(stop - side, start)), min(size - side, max(start, stop - side))
-  if start == stop:
-    first, last = 0, size - side
-  first = min(first, size - side)
-  return int(rng.integers(first, max(first, last) + 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class ScaleDepth(Step):
-  """`scale_depth`: depth from `near` to `far` becomes 0 to 1; what is beyond them is 0 or 1."""
-
-  near: float
-  far: float
-
-  def __post_init__(self):
-    if self.far <= self.near:
-      raise ValueError(f"far is {self.far}: more than near, {self.near}, is needed")
-
-  def __call__(self, arrays: Arrays, rng: Rng | None) -> Arrays:
-    if "depth" not in arrays:
-      raise ValueError("it needs the field depth, which is not read")
-    scaled = (arrays["depth"].astype(np.float32) - self.near) / (self.far - self.near)
-    return {**arrays, "depth": np.clip(scaled, 0, 1).astype(np.float32)}
+def _selected(views: Examples, indices: np.ndarray) -> SelectedExamples:
+  """Some of the views, without a selection of a selection."""
+  if isinstance(views, SelectedExamples):
+    return SelectedExamples(views.examples, views.indices[indices])
+  return SelectedExamples(views, indices)

@@ -8,10 +8,16 @@ import grain
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.input.arrays import ArrayExamples, ConcatenatedExamples, Examples
+from objectcentric_jax.input.arrays import (
+  ArrayExamples,
+  ConcatenatedExamples,
+  Examples,
+  GroupedExamples,
+  SelectedExamples,
+)
 from objectcentric_jax.input.chunks import chunk as chunk_of
 from objectcentric_jax.input.chunks import chunks_in
-from objectcentric_jax.input.order import ShuffledEpochs, draws
+from objectcentric_jax.input.order import GroupedEpochs, ShuffledEpochs, draws
 
 Batch = dict[str, np.ndarray]
 
@@ -25,6 +31,7 @@ def train_batches(
   workers: int = 0,
   threads: int = 2,
   chunk: int = 0,
+  balanced: bool = False,
   lead: int = 0,
 ) -> grain.DatasetIterator:
   """Endless batches, reshuffled every epoch; position by `get_state` and `set_state`.
@@ -42,6 +49,7 @@ def train_batches(
     threads: that read when there are no workers.
     chunk: frames of a batch, where consecutive batches are consecutive chunks of the same clips
       (see `objectcentric_jax.input.chunks`); 0 for whole examples.
+    balanced: as many batches of each group, where examples have groups.
     lead: how often the first frame of a clip is shown in chunks before it.
 
   Raises:
@@ -63,7 +71,10 @@ def train_batches(
   own = slice(process * share, (process + 1) * share)
   in_memory = _in_memory(examples)
   options = grain.ReadOptions(num_threads=0 if in_memory else threads, prefetch_buffer_size=8)
-  order = ShuffledEpochs(len(examples), seed)
+  if examples.groups is None:
+    order = ShuffledEpochs(len(examples), seed)
+  else:
+    order = _grouped(examples, batch_size, seed, balanced)
 
   def read(number):
     places = np.arange(number * batch_size, (number + 1) * batch_size)[own]
@@ -77,6 +88,16 @@ def train_batches(
   if workers and not in_memory:
     batches = batches.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
   return iter(batches)
+
+
+def _grouped(examples: Examples, batch_size: int, seed: int, balanced: bool) -> GroupedEpochs:
+  try:
+    return GroupedEpochs(examples.groups, batch_size, seed, balanced)
+  except ValueError as error:
+    about = examples.about
+    raise InputError(
+      f"config.data.batch_size {batch_size}: {error} in {about['name']} {about['split']}"
+    ) from None
 
 
 class _InChunks:
@@ -104,6 +125,8 @@ class _InChunks:
 def _in_memory(examples: Examples) -> bool:
   if isinstance(examples, ConcatenatedExamples):
     return all(_in_memory(part) for part in examples.parts)
+  if isinstance(examples, SelectedExamples | GroupedExamples):
+    return _in_memory(examples.examples)
   return isinstance(examples, ArrayExamples)
 
 
@@ -112,8 +135,9 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
   """The first `count` examples in order (all with 0); the last batch is filled up.
 
-  Every batch has `index` [B], the example's position in the split, and `valid` [B] bool, False in
-  rows that only fill up.
+  Where examples have groups each batch holds one of them, the last one of it filled up with others
+  of the group. Every batch has `index` [B], the example's position in the split, and `valid` [B]
+  bool, False in rows that only fill up.
 
   Raises:
     InputError: the split has fewer examples, or the batch does not divide among the processes.
@@ -129,11 +153,27 @@ def evaluation_batches(
       f"config.eval.batch_size {batch_size} does not divide by {processes} processes"
     )
   share = batch_size // processes
-  for start in range(0, total, batch_size):
-    indices = np.arange(start, start + batch_size)[process * share : (process + 1) * share]
-    valid = indices < total
-    indices = np.where(valid, indices, 0).astype(np.int32)
-    yield {**examples.read(indices), "index": indices, "valid": valid}
+  own = slice(process * share, (process + 1) * share)
+  for indices, valid in _evaluation_rows(examples, batch_size, total):
+    yield {**examples.read(indices[own]), "index": indices[own], "valid": valid[own]}
+
+
+def _evaluation_rows(
+  examples: Examples, batch_size: int, total: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Indices of each batch, and which of its rows count."""
+  everything = np.arange(total, dtype=np.int32)
+  if examples.groups is None:
+    members, fillers = [everything], [everything[:1]]
+  else:
+    used, all_groups = examples.groups[:total], examples.groups
+    members = [np.flatnonzero(used == group).astype(np.int32) for group in np.unique(used)]
+    fillers = [np.flatnonzero(all_groups == all_groups[m[0]]).astype(np.int32) for m in members]
+  for group, filler in zip(members, fillers, strict=True):
+    for start in range(0, len(group), batch_size):
+      rows = group[start : start + batch_size]
+      missing = np.resize(filler, batch_size - len(rows))
+      yield np.concatenate([rows, missing]), np.arange(batch_size) < len(rows)
 
 
 def describe(examples: Examples) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from objectcentric_jax.errors import InputError, closest
-from objectcentric_jax.input import crops, objects, values
+from objectcentric_jax.input import crops, one_object, values
 from objectcentric_jax.input.clips import SELECTIONS
 from objectcentric_jax.input.step import Arrays, Rng, Step
 
@@ -35,10 +35,10 @@ STEPS: Mapping[str, type[Step]] = {
   "merge_background": values.MergeBackground,
   "relabel": values.Relabel,
   "object_masks": values.ObjectMasks,
-  "one_object": objects.OneObject,
-  "foreground_mask": objects.ForegroundMask,
-  "object_crop": objects.ObjectCrop,
-  "scale_depth": objects.ScaleDepth,
+  "one_object": one_object.OneObject,
+  "foreground_mask": one_object.ForegroundMask,
+  "object_crop": one_object.ObjectCrop,
+  "scale_depth": one_object.ScaleDepth,
   "object_boxes": values.ObjectBoxes,
 }
 WHERE = "config.data.preprocess"

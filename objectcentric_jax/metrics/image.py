@@ -19,8 +19,10 @@ def reconstruction_metrics(scene: Scene, batch: Mapping[str, Array]) -> dict[str
 
   Returns:
     "mse" [B]: mean over pixels and channels; "rmse" [B]: its root, taken image by image. Those of a
-    video are the means over its frames.
+    video are the means over its frames. Nothing of a scene without an image.
   """
+  if scene.image is None:
+    return {}
   image = batch["video" if "video" in batch else "image"]
   if scene.image.shape != image.shape:
     raise ValueError(f"reconstruction {scene.image.shape} of an image {image.shape}")

@@ -10,6 +10,7 @@ from objectcentric_jax.errors import InputError
 from objectcentric_jax.metrics.ari import adjusted_rand_index
 from objectcentric_jax.metrics.contingency import contingency, frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
+from objectcentric_jax.metrics.iou import mean_iou
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -33,16 +34,19 @@ def segmentation_metrics(
   labels: int,
   background_ids: tuple[int, ...] = (0,),
 ) -> dict[str, Array]:
-  """Adjusted Rand index and segmentation covering of an example, as published for GENESIS-V2.
+  """Adjusted Rand index, segmentation covering and mean IoU of an example.
+
+  The first two are as published for GENESIS-V2.
 
   A video is scored as one volume of pixels, so a component must stay with its object to score.
 
   Names: `ari` over all pixels, where ignored ones are one more true cluster; `fg_ari` over the
   pixels of foreground labels; `msc` and `sc`, the mean and the size-weighted covering of all true
   segments; `fg_msc` and `fg_sc`, those of the foreground segments alone (pixels of predicted
-  segments on the background still count against them). Without a foreground label `fg_ari` is 1 and
-  the foreground coverings are 0. The same for each of `scene.other_masks` is named with
-  its name after a slash: `fg_ari/attention`.
+  segments on the background still count against them); `miou` and `fg_miou` the same with predicted
+  segments that are matched one to one. Without a foreground label `fg_ari` is 1 and the other
+  foreground scores are 0. The same for each of `scene.other_masks` is named with its name after a
+  slash: `fg_ari/attention`.
 
   Args:
     scene: has `masks` [B, (T), K, H, W, 1].
@@ -82,6 +86,8 @@ def segmentation_metrics(
       "sc": scaled,
       "fg_msc": foreground_mean,
       "fg_sc": foreground_scaled,
+      "miou": mean_iou(known, np.ones(labels, bool)),
+      "fg_miou": mean_iou(known, foreground),
     }
     return {name: jnp.where(valid, value, jnp.nan) for name, value in values.items()}
 

@@ -26,7 +26,7 @@ from objectcentric_jax.models.elbo_task import ElboTask, check_objective
 from objectcentric_jax.nn.autoregressive_prior import AutoregressivePrior
 from objectcentric_jax.nn.compute import compute_dtype, unroll_length
 from objectcentric_jax.nn.convolution import Conv, ConvTranspose
-from objectcentric_jax.nn.coordinates import broadcast, coordinates
+from objectcentric_jax.nn.coordinates import broadcast, coordinates, with_coordinates
 from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.moments import at_least_float32, posterior_moments
 from objectcentric_jax.nn.noise import Sample, draw_normal, draw_uniform
@@ -140,30 +140,40 @@ class PixelEmbedding(nn.Module):
   """1x1 convolution to the embedding; semi-convolutional when asked (Novotny et al., 2018).
 
   The semi-convolutional form adds the pixel's own coordinates to the last two channels and scales
-  the rest by a gate that starts at zero, so that grouping starts out purely spatial.
+  what is learned by a gate that starts at zero, so that grouping starts out purely spatial. With
+  `own_colours` above 0 it adds the pixel's colours, times that, to the three channels before.
 
   Returns the embedding [B, H, W, E] and the learned offset to the coordinates [B, H, W, 2], or
   None for the plain form.
   """
 
   semiconvolutional: bool
+  own_colours: float = 0.0
   dtype: jnp.dtype | None = None
 
   @nn.compact
-  def __call__(self, features: Array) -> tuple[Array, Array | None]:
+  def __call__(self, features: Array, image: Array) -> tuple[Array, Array | None]:
     embedding = Conv(EMBEDDING_SIZE, 1, dtype=self.dtype, name="conv")(features)
     if not self.semiconvolutional:
       return embedding, None
     gate = self.param("gate", nn.initializers.zeros, (), jnp.float32)
     embedding = gate * embedding
     grid = coordinates(features.shape[1], features.shape[2], embedding.dtype)
-    grid = jnp.pad(grid, ((0, 0), (0, 0), (EMBEDDING_SIZE - 2, 0)))
-    return embedding + grid[None], embedding[..., -2:]
+    own = jnp.pad(grid, ((0, 0), (0, 0), (EMBEDDING_SIZE - 2, 0)))[None]
+    if self.own_colours:
+      colours = self.own_colours * image.astype(embedding.dtype)
+      own = own + jnp.pad(colours, ((0, 0), (0, 0), (0, 0), (EMBEDDING_SIZE - 5, 2)))
+    return embedding + own, embedding[..., -2:]
 
 
 class PosteriorHead(nn.Module):
-  """Pooled features [N, 2D] to mean and deviation of the latent, each [N, D]."""
+  """Pooled features [N, 2D] to mean and deviation of the latent, each [N, D].
 
+  Means start out near 0, about 0.02 apart between images, which noise of the published first
+  deviation, nearly 1, drowns; `first_deviation` above 0 is one to start from instead.
+  """
+
+  first_deviation: float = 0.0
   dtype: jnp.dtype | None = None
 
   @nn.compact
@@ -171,7 +181,11 @@ class PosteriorHead(nn.Module):
     width = pooled.shape[-1]
     x = nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, dtype=self.dtype, name="norm")(pooled)
     x = nn.relu(Linear(width, self.dtype, name="hidden")(x))
-    return posterior_moments(Linear(width, self.dtype, name="moments")(x))
+    raw = Linear(width, self.dtype, name="moments")(x)
+    if self.first_deviation:
+      shift = math.log(math.expm1(self.first_deviation)) - 0.5  # raw 0 is softplus(0.5)
+      raw = raw.at[..., width // 2 :].add(shift)
+    return posterior_moments(raw)
 
 
 class SlotDecoder(nn.Module):
@@ -237,6 +251,13 @@ class GenesisV2(nn.Module):
       keeps little of its colour: narrow networks need fewer groups than the published 8.
     kernel: of the instance colouring.
     semiconvolutional: pixel embeddings know where they are.
+    encoder_coordinates: the encoder sees colours from -1 to 1 and the coordinates of its pixels as
+      two more channels. Without them a mean over a segment of its features tells little of where
+      the segment is before long training, and nothing of the brightness of the whole image.
+    own_colours: above 0, a semi-convolutional embedding also adds the pixel's own colours, times
+      this, to three further channels: grouping starts out by place and colour.
+    first_width: of the kernel; 0 takes the published start.
+    first_deviation: of the component posterior, about; 0 takes the published start, nearly 1.
     autoregressive_prior: else every slot's prior is the standard normal.
     bounded_pixels: squash decoded colours to [0, 1].
     smallest_segment: pixels below which an image needs no further slot; 0: always K slots. The
@@ -253,6 +274,10 @@ class GenesisV2(nn.Module):
   norm_groups: int = 8
   kernel: str = "gaussian"
   semiconvolutional: bool = True
+  encoder_coordinates: bool = False
+  own_colours: float = 0.0
+  first_width: float = 0.0
+  first_deviation: float = 0.0
   autoregressive_prior: bool = True
   bounded_pixels: bool = True
   smallest_segment: float = 0.0
@@ -265,14 +290,16 @@ class GenesisV2(nn.Module):
     norm = partial(GroupNorm, groups=self.norm_groups, dtype=dtype)
     self.encoder = UNet(width, norm, dtype)
     self.segmentation_head = ConvBlock(width, norm, dtype)
-    self.embedding = PixelEmbedding(self.semiconvolutional, dtype)
+    self.embedding = PixelEmbedding(self.semiconvolutional, self.own_colours, dtype)
     start = kernel_start(self.kernel, self.slots)
+    if self.first_width:
+      start = math.log(self.first_width)
     self.log_kernel_width = self.param(
       "log_kernel_width", nn.initializers.constant(start), (), jnp.float32
     )
     self.feature_head = ConvBlock(width, norm, dtype)
     self.feature_projection = Conv(2 * width, 1, dtype=dtype)
-    self.posterior = PosteriorHead(dtype)
+    self.posterior = PosteriorHead(self.first_deviation, dtype)
     self.decoder = SlotDecoder(self.side, (width,) * 4, norm, dtype)
     if self.autoregressive_prior:
       self.prior = AutoregressivePrior(width, 4 * width, self.unroll, dtype)
@@ -286,8 +313,9 @@ class GenesisV2(nn.Module):
         [B, K, D] standard normal, "field" [B, S, S, 1] uniform in [0, 1). The field, which chooses
         seed pixels, is drawn whenever it is not given.
     """
-    features = nn.relu(self.encoder(image))
-    embedding, offset = self.embedding(self.segmentation_head(features))
+    seen = with_coordinates(2 * image - 1) if self.encoder_coordinates else image
+    features = nn.relu(self.encoder(seen))
+    embedding, offset = self.embedding(self.segmentation_head(features), image)
     embedding = at_least_float32(embedding)
     field = draw_uniform(self, sample, "field", image.shape[:3] + (1,), embedding.dtype)
     grouping = instance_colouring(
@@ -409,6 +437,10 @@ NETWORK_FIELDS = (
   "norm_groups",
   "kernel",
   "semiconvolutional",
+  "encoder_coordinates",
+  "own_colours",
+  "first_width",
+  "first_deviation",
   "autoregressive_prior",
   "bounded_pixels",
   "smallest_segment",
@@ -440,6 +472,7 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
   if config["kernel"] not in KERNELS:
     known = ", ".join(KERNELS)
     raise InputError(f"config.model.kernel is {config['kernel']!r}: choose one of {known}")
+  _check_starts(config)
   network = GenesisV2(
     **{name: config[name] for name in NETWORK_FIELDS},
     unroll=unroll_length(config["unroll"], config["slots"]),
@@ -451,3 +484,13 @@ def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:
     geco=geco,
     axis_name=axis_name,
   )
+
+
+def _check_starts(config: Mapping):
+  for name in ("own_colours", "first_width", "first_deviation"):
+    if config[name] < 0:
+      raise InputError(f"config.model.{name} is {config[name]}: 0 or a number above it is needed")
+  if config["own_colours"] and not config["semiconvolutional"]:
+    raise InputError(
+      f"config.model.own_colours is {config['own_colours']}: it needs semiconvolutional = True"
+    )

@@ -21,18 +21,31 @@ def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
   return (value, value) if isinstance(value, int) else value
 
 
-def convolve(x: Array, kernel: Array, stride: int = 1, padding: int | tuple[int, int] = 0) -> Array:
+def convolve(
+  x: Array,
+  kernel: Array,
+  stride: int = 1,
+  padding: int | tuple[int, int] = 0,
+  dilation: int = 1,
+) -> Array:
   """Cross-correlation as PyTorch's conv2d: x [N, H, W, I], kernel [height, width, I, O].
 
-  `padding` is added on both sides: of rows and of columns where it is a pair. A kernel as large as
-  the image is a matrix product.
+  `padding` is added on both sides: of rows and of columns where it is a pair; `dilation` is the
+  distance of the kernel's taps. A kernel as large as the image is a matrix product.
   """
   rows, columns = _pair(padding)
   if x.shape[1:3] == kernel.shape[:2] and rows == columns == 0:
     outputs = kernel.shape[-1]
     return (x.reshape(len(x), -1) @ kernel.reshape(-1, outputs)).reshape(-1, 1, 1, outputs)
   pad = ((rows, rows), (columns, columns))
-  return lax.conv_general_dilated(x, kernel, (stride, stride), pad, dimension_numbers=_LAYOUT)
+  return lax.conv_general_dilated(
+    x,
+    kernel,
+    (stride, stride),
+    pad,
+    rhs_dilation=(dilation, dilation),
+    dimension_numbers=_LAYOUT,
+  )
 
 
 def convolve_transposed(
@@ -90,7 +103,7 @@ class Conv(nn.Module):
   """Convolution of [N, H, W, I] to [N, H', W', features] with PyTorch's default initialisation.
 
   `size` and `padding` are those of rows and columns where they are pairs. `dtype` None computes in
-  the common type of input and parameters.
+  the common type of input and parameters. `kernel_init` is for kernels that start otherwise.
   """
 
   features: int
@@ -99,16 +112,18 @@ class Conv(nn.Module):
   padding: int | tuple[int, int] = 0
   use_bias: bool = True
   dtype: jnp.dtype | None = None
+  dilation: int = 1
+  kernel_init: nn.initializers.Initializer | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     height, width = _pair(self.size)
     init = uniform_fan_in(x.shape[-1] * height * width)
     shape = (height, width, x.shape[-1], self.features)
-    kernel = self.param("kernel", init, shape, jnp.float32)
+    kernel = self.param("kernel", self.kernel_init or init, shape, jnp.float32)
     bias = self.param("bias", init, (self.features,), jnp.float32) if self.use_bias else None
     x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-    y = convolve(x, kernel, self.stride, self.padding)
+    y = convolve(x, kernel, self.stride, self.padding, self.dilation)
     return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
 

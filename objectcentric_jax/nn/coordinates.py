@@ -19,3 +19,9 @@ def broadcast(latent: Array, height: int, width: int) -> Array:
   plane = jnp.broadcast_to(latent[:, None, None, :], (count, height, width, size))
   grid = jnp.broadcast_to(coordinates(height, width, latent.dtype), (count, height, width, 2))
   return jnp.concatenate([plane, grid], axis=-1)
+
+
+def with_coordinates(x: Array) -> Array:
+  """Appends the coordinates of every pixel: [N, height, width, C] to [N, height, width, C + 2]."""
+  grid = coordinates(x.shape[1], x.shape[2], x.dtype)
+  return jnp.concatenate([x, jnp.broadcast_to(grid, (*x.shape[:3], 2))], axis=-1)

@@ -42,8 +42,9 @@ def paste(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
   Zero outside of the box; at its rim a glimpse fades over half of its own pixel.
   """
   rows, columns = _inverse_weights(glimpses, boxes, height, width)
-  strips = jnp.einsum("bnyg,bnghc->bnyhc", rows, glimpses, precision=_PRECISION)
-  return jnp.einsum("bnxh,bnyhc->bnyxc", columns, strips, precision=_PRECISION)
+  # Columns first: the product that makes the canvases then leaves their axes in order.
+  strips = jnp.einsum("bnxh,bnghc->bngxc", columns, glimpses, precision=_PRECISION)
+  return jnp.einsum("bnyg,bngxc->bnyxc", rows, strips, precision=_PRECISION)
 
 
 def paste_sum(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
@@ -51,6 +52,12 @@ def paste_sum(glimpses: Array, boxes: Array, height: int, width: int) -> Array:
   rows, columns = _inverse_weights(glimpses, boxes, height, width)
   strips = jnp.einsum("bnyg,bnghc->bnyhc", rows, glimpses, precision=_PRECISION)
   return jnp.einsum("bnxh,bnyhc->byxc", columns, strips, precision=_PRECISION)
+
+
+def image_boxes(boxes: Array) -> Array:
+  """Boxes as those of a scene, centre y, x, height and width as shares: [..., 4] either way."""
+  width, height, x, y = jnp.split(boxes, 4, axis=-1)
+  return jnp.concatenate([(y + 1) / 2, (x + 1) / 2, height, width], axis=-1)
 
 
 def _inverse_weights(glimpses: Array, boxes: Array, height: int, width: int) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Initialisations that the published models were trained with."""
+"""How PyTorch and the published models start their weights; kernels are HWIO."""
 
 import math
 
@@ -13,6 +13,18 @@ def uniform_fan_in(fan_in: int):
     return jax.random.uniform(key, shape, dtype, -bound, bound)
 
   return init
+
+
+def normal_fan_in(key, shape, dtype):
+  """N(0, 2 / fan_in) of kernels [..., I, O] whose outputs are rectified (He et al., 2015)."""
+  fan_in = math.prod(shape[:-1])
+  return math.sqrt(2.0 / fan_in) * jax.random.normal(key, shape, dtype)
+
+
+def normal_fan_out(key, shape, dtype):
+  """N(0, 2 / (k k O)) of kernels [k, k, I, O], as the first residual networks started."""
+  fan_out = math.prod(shape) // shape[-2]
+  return math.sqrt(2.0 / fan_out) * jax.random.normal(key, shape, dtype)
 
 
 def xavier_uniform(key, shape, dtype):

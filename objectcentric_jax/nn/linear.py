@@ -1,12 +1,12 @@
 """Dense layers with PyTorch's initialisations."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
-from flax.linen.initializers import zeros
 
 from objectcentric_jax.nn.initialization import uniform_fan_in, xavier_uniform
 
@@ -16,18 +16,19 @@ Array = jax.Array
 class Linear(nn.Module):
   """Affine map of the last axis: [..., I] to [..., features].
 
-  `xavier` starts from Glorot's kernel and no bias instead of PyTorch's default. `dtype` None
-  computes in the common type of input and parameters.
+  `dtype` None computes in the common type of input and parameters. With `kernel_init` the kernel
+  starts otherwise, and the bias at zero.
   """
 
   features: int
   dtype: jnp.dtype | None = None
-  xavier: bool = False
+  kernel_init: nn.initializers.Initializer | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
     init = uniform_fan_in(x.shape[-1])
-    kernel_init, bias_init = (xavier_uniform, zeros) if self.xavier else (init, init)
+    bias_init = nn.initializers.zeros if self.kernel_init else init
+    kernel_init = self.kernel_init or init
     kernel = self.param("kernel", kernel_init, (x.shape[-1], self.features), jnp.float32)
     bias = self.param("bias", bias_init, (self.features,), jnp.float32)
     x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
@@ -61,5 +62,5 @@ class Bottleneck(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = Linear(self.hidden, xavier=True, dtype=self.dtype, name="inner")(x)
-    return Linear(self.features, xavier=True, dtype=self.dtype, name="outer")(nn.silu(x))
+    linear = partial(Linear, kernel_init=xavier_uniform, dtype=self.dtype)
+    return linear(self.features, name="outer")(nn.silu(linear(self.hidden, name="inner")(x)))

@@ -54,6 +54,20 @@ def draw_logistic(
   return jnp.log(uniform) - jnp.log1p(-uniform)
 
 
+def draw_dropout(module: nn.Module, sample: Sample, name: str, x: Array, rate: float) -> Array:
+  """`x` with about this share of its values at zero and the others scaled up; or `x` itself.
+
+  A given draw is uniform in [0, 1), and values below `rate` are dropped.
+  """
+  if isinstance(sample, Mapping):
+    if name not in sample:
+      return x
+  elif not sample:
+    return x
+  kept = draw_uniform(module, sample, name, x.shape, jnp.float32) >= rate
+  return jnp.where(kept, x / (1 - rate), 0)
+
+
 def _given(sample: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
   if sample[name].shape != shape:
     raise ValueError(f"given draws {name!r} have shape {sample[name].shape}, not {shape}")

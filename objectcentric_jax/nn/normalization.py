@@ -45,6 +45,30 @@ class GroupNorm(nn.Module):
 InstanceNorm = partial(GroupNorm, groups=None)  # every channel of every image, no running average
 
 
+def batch_average(values: Array, axis_name: str | None = None) -> Array:
+  """Mean of each channel of [N, H, W, C], [C]; over all devices where there is an axis of them."""
+  mean = values.mean(2).mean(1).mean(0)
+  return mean if axis_name is None else lax.pmean(mean, axis_name)
+
+
+def normalise_batch(
+  x: Array,
+  scale: Array,
+  bias: Array,
+  epsilon: float = 1e-5,
+  axis_name: str | None = None,
+) -> Array:
+  """Batch normalisation of [N, H, W, C] by the statistics of this batch, with scale and bias [C].
+
+  A channel that has one value only becomes its bias. The result is in float32 at least.
+  """
+  x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  centred = x - batch_average(x, axis_name).reshape(1, 1, 1, -1)
+  variance = batch_average(centred**2, axis_name)
+  normalised = centred * lax.rsqrt(variance + epsilon).reshape(1, 1, 1, -1)
+  return normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
+
+
 class LayerNorm(nn.Module):
   """Normalises the last axis of [..., C] (Ba et al., 2016)."""
 
@@ -90,23 +114,19 @@ class BatchNorm(nn.Module):
     # Initialisation runs outside of any device axis.
     axis_name = None if self.is_initializing() else self.axis_name
 
-    def average(values):
-      mean = values.mean(2).mean(1).mean(0)
-      return mean if axis_name is None else lax.pmean(mean, axis_name)
-
     def move(running, value):
       moved = (1 - self.momentum) * running.value + self.momentum * value
       running.value = moved.astype(running.value.dtype)
 
     if self.is_mutable_collection("batch_stats"):
-      mean = average(x)
+      mean = batch_average(x, axis_name)
       centred = x - mean.reshape(1, 1, 1, -1)
-      variance = average(centred**2)
+      variance = batch_average(centred**2, axis_name)
       if not self.is_initializing():
         devices = 1 if axis_name is None else lax.axis_size(axis_name)
         count = devices * x.size // channels
         move(running_mean, mean)
-        move(running_variance, variance * (count / (count - 1)))
+        move(running_variance, variance * (count / max(count - 1, 1)))
     else:
       centred = x - running_mean.value.reshape(1, 1, 1, -1)
       variance = running_variance.value

@@ -72,3 +72,32 @@ class LSTM(nn.Module):
       state = (zeros, zeros)
     state, hidden = lax.scan(step, state, projected.swapaxes(0, 1), unroll=self.unroll)
     return hidden.swapaxes(0, 1), state
+
+
+class GRUCell(nn.Module):
+  """A gated recurrent unit (Cho et al., 2014), one step at a time.
+
+  Gates are stored in PyTorch's order (reset, update, new) with its two bias vectors; the reset
+  gate acts on the product with the hidden state, not on the hidden state.
+  """
+
+  features: int
+  dtype: jnp.dtype | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, hidden: Array) -> Array:
+    """The hidden state [N, features] after input [N, I] and hidden state [N, features]."""
+    init = uniform_fan_in(self.features)
+    gates = 3 * self.features
+    kernel = self.param("input_kernel", init, (x.shape[-1], gates), jnp.float32)
+    recurrent = self.param("hidden_kernel", init, (self.features, gates), jnp.float32)
+    input_bias = self.param("input_bias", init, (gates,), jnp.float32)
+    hidden_bias = self.param("hidden_bias", init, (gates,), jnp.float32)
+    x, hidden, kernel, recurrent, input_bias, hidden_bias = promote_dtype(
+      x, hidden, kernel, recurrent, input_bias, hidden_bias, dtype=self.dtype
+    )
+    reset, update, new = jnp.split(x @ kernel + input_bias[None], 3, axis=-1)
+    old_reset, old_update, old_new = jnp.split(hidden @ recurrent + hidden_bias[None], 3, axis=-1)
+    update = nn.sigmoid(update + old_update)
+    candidate = jnp.tanh(new + nn.sigmoid(reset + old_reset) * old_new)
+    return (1 - update) * candidate + update * hidden

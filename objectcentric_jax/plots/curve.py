@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.plots.grid import save
+from objectcentric_jax.plots.figure import new_figure, save_figure, tidy
 from objectcentric_jax.plots.scene import PALETTE
 
 PANEL_INCHES = (4.0, 2.6)
@@ -28,21 +28,15 @@ def learning_curve(
   Raises:
     InputError: no names are given, a name is in no record, or matplotlib is not installed.
   """
-  try:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter
-  except ImportError as error:
-    raise InputError("learning curves need matplotlib: pip install matplotlib") from error
   series = {name: _series(records, name) for name in names}
   if not series:
     raise InputError(f"learning curve {path}: no names given; known: {_known(records)}")
 
   columns = min(math.ceil(math.sqrt(len(series))), MAX_COLUMNS)
   rows = math.ceil(len(series) / columns)
-  figure = Figure(
-    figsize=(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows), dpi=150, layout="constrained"
-  )
+  figure = new_figure(PANEL_INCHES[0] * columns, PANEL_INCHES[1] * rows, "learning curves")
+  from matplotlib.ticker import EngFormatter
+
   panels = figure.subplots(rows, columns, squeeze=False).ravel()
   for index, (name, (steps, values)) in enumerate(series.items()):
     panel = panels[index]
@@ -51,19 +45,11 @@ def learning_curve(
     panel.plot(
       steps, values, color=colour, linewidth=1.5, marker="o" if few else None, markersize=3
     )
-    panel.set_title(name, fontsize=11)
-    panel.set_xlabel("step", fontsize=9)
-    panel.set_ylabel(name.rsplit("/", 1)[-1], fontsize=9)
+    tidy(panel, name, "step", name.rsplit("/", 1)[-1])
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    panel.tick_params(labelsize=8)
-    panel.grid(color="0.9", linewidth=0.8)
-    panel.set_axisbelow(True)
-    panel.spines[["top", "right"]].set_visible(False)
   for panel in panels[len(series) :]:
     panel.set_visible(False)
-  canvas = FigureCanvasAgg(figure)  # draws into memory: no window, no global state of pyplot
-  canvas.draw()
-  save(path, np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+  save_figure(figure, path)
 
 
 def _series(records, name):

@@ -32,6 +32,7 @@ PALETTE = np.array(
   ],
   np.uint8,
 )
+COLUMNS = 16  # components that a figure shows
 
 
 class ScenePictures(NamedTuple):
@@ -110,7 +111,8 @@ def scene_pictures(
     whole["input"] = to_uint8(image)
   if segmentation is not None:
     whole["true segments"] = colour_labels(np.asarray(segmentation)[..., 0], background_ids)
-  whole["scene" if image is None else "reconstruction"] = to_uint8(scene.image)
+  if scene.image is not None:
+    whole["scene" if image is None else "reconstruction"] = to_uint8(scene.image)
   if scene.masks is None:
     return ScenePictures(whole, {})
   others = {f" ({name})": np.asarray(masks) for name, masks in scene.other_masks.items()}
@@ -130,11 +132,15 @@ def scene_pictures(
 
 
 def scene_figure(pictures: ScenePictures) -> np.ndarray:
-  """Overview of several scenes, [h, w, 3] uint8: a row each, the masked components at its end."""
+  """Overview of several scenes, [h, w, 3] uint8: a row each, the masked components at its end.
+
+  Of many components those are shown that cover most of all scenes together.
+  """
   columns = dict(pictures.whole)
   if "masked" in pictures.parts:
     masked = pictures.parts["masked"]
-    columns |= {f"masked {k + 1}": masked[:, k] for k in range(masked.shape[1])}
+    shown = _largest(pictures.parts["mask"].sum((0, 2, 3, 4), dtype=np.int64))
+    columns |= {f"masked {k + 1}": masked[:, k] for k in shown}
   rows = list(zip(*columns.values(), strict=True))
   return grid(rows, column_labels=list(columns), breaks=(len(pictures.whole),))
 
@@ -142,7 +148,8 @@ def scene_figure(pictures: ScenePictures) -> np.ndarray:
 def component_figure(pictures: ScenePictures, index: int) -> np.ndarray:
   """One scene taken apart, [h, w, 3] uint8: a column a component, whole pictures on the left.
 
-  The layout of the published figures, with a row for each of `pictures.parts`.
+  The layout of the published figures, with a row for each of `pictures.parts`. Of many components
+  those are shown that cover most.
 
   Raises:
     InputError: the model has no components.
@@ -156,9 +163,16 @@ def component_figure(pictures: ScenePictures, index: int) -> np.ndarray:
     return rows + [[None]] * missing, labels + [""] * missing
 
   whole = filled([[stack[index]] for stack in pictures.whole.values()], list(pictures.whole))
-  parts = filled([list(stack[index]) for stack in pictures.parts.values()], list(pictures.parts))
-  titles = [str(k + 1) for k in range(len(parts[0][0]))]
+  shown = _largest(pictures.parts["mask"][index].sum((1, 2, 3), dtype=np.int64))
+  stacks = [list(stack[index][shown]) for stack in pictures.parts.values()]
+  parts = filled(stacks, list(pictures.parts))
+  titles = [str(k + 1) for k in shown]
   return np.concatenate([grid(*whole, [""]), grid(*parts, titles)], axis=1)
+
+
+def _largest(sizes: np.ndarray) -> np.ndarray:
+  """Which components [K] to show, in their order, by how much each covers."""
+  return np.sort(np.argsort(-sizes, kind="stable")[:COLUMNS])
 
 
 def panel_figure(rows: Mapping[str, np.ndarray]) -> np.ndarray:

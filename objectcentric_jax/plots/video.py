@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from objectcentric_jax.plots.boxes import outline_boxes, track_colours
+from objectcentric_jax.plots.boxes import LEAST_SIDE, cover_with_boxes, track_colours
 from objectcentric_jax.plots.grid import below, enlarge, grid
 from objectcentric_jax.plots.scene import ScenePictures, scene_pictures, to_uint8
 from objectcentric_jax.scene import Scene
 
 STRIP_FRAMES = 10
 ANIMATION_COLUMNS = 4
-BOXED_SIDE = 192  # pixels at least of pictures with boxes, whose outlines are thin
 PRESENT = 0.5  # boxes less present are not drawn
 
 
@@ -35,9 +34,10 @@ def video_pictures(
   """All pictures of the frames of one video.
 
   Those of `objectcentric_jax.plots.scene.scene_pictures` and, after the input, "true boxes" and
-  "boxes", in the colour of their track and as opaque as they are present; at the end "background"
-  and "foreground share" where the scene says which components are background. Segments have the
-  colours of tracks where each component that is not background is that of a box.
+  "boxes" in the colours of tracks, as opaque as they are present; at the end "background" and
+  "foreground share" where the scene says which components are background. Segments have the
+  colours of tracks where each component that is not background is that of a box; so have true ones
+  where there are true boxes, of which number n is that of label n + 1.
 
   Args:
     scene: of videos [B, T, ...].
@@ -55,14 +55,13 @@ def video_pictures(
     whole |= _track_segments(one, behind)
   if one.boxes is None or one.presence is None:
     return ScenePictures(whole, parts)
-  factor = -(-BOXED_SIDE // min(video.shape[1:3]))
-  whole = {name: _enlarged(stack, factor) for name, stack in whole.items()}
-  boxes = {"boxes": _boxes(whole["input"], one)}
+  boxes = {"boxes": _boxes(video, one)}
   if "bboxes" in batch:
-    corners = batch["bboxes"][index]
-    real = (corners[..., 2:] > corners[..., :2]).all(-1)
-    colours = track_colours(np.broadcast_to(np.arange(real.shape[1]), real.shape))
-    boxes = {"true boxes": outline_boxes(whole["input"], corners, real, colours), **boxes}
+    boxes = {"true boxes": _true_boxes(video, batch["bboxes"][index]), **boxes}
+    if truth is not None:
+      whole["true segments"] = _true_segments(truth[index], background_ids)
+  factor = -(-LEAST_SIDE // min(video.shape[1:3]))
+  whole = {name: _enlarged(stack, factor) for name, stack in whole.items()}
   return ScenePictures({"input": whole.pop("input"), **boxes, **whole}, parts)
 
 
@@ -71,14 +70,33 @@ def _enlarged(stack: np.ndarray, factor: int) -> np.ndarray:
 
 
 def _boxes(video: np.ndarray, scene: Scene) -> np.ndarray:
-  """The boxes of the frames of a scene over its video, uint8."""
-  centre, size = np.split(np.asarray(scene.boxes), 2, axis=-1)
-  corners = np.concatenate([centre - size / 2, centre + size / 2], -1)
-  opacity = np.where(scene.presence > PRESENT, np.clip(scene.presence, 0, 1), 0)
-  shape = scene.presence.shape
-  identity = np.broadcast_to(np.arange(shape[1]), shape)
-  colours = track_colours(identity if scene.identity is None else scene.identity)
-  return outline_boxes(video, corners, opacity, colours)
+  """The boxes of the frames of a scene over its video, uint8, enlarged."""
+  presence = np.where(scene.presence > PRESENT, scene.presence, 0)
+  identity = np.arange(presence.shape[1]) if scene.identity is None else scene.identity
+  return _covered(video, scene.boxes, presence, identity)
+
+
+def _true_boxes(video: np.ndarray, corners: np.ndarray) -> np.ndarray:
+  """True boxes [T, K, 4] over a video, uint8, enlarged."""
+  low, high = np.split(corners, 2, axis=-1)
+  real = (high > low).all(-1)
+  boxes = np.concatenate([(low + high) / 2, high - low], axis=-1)
+  return _covered(video, boxes, real, np.arange(real.shape[1]))
+
+
+def _covered(video, boxes, presence, identity) -> np.ndarray:
+  """Boxes in the colours of tracks over a video in [0, 1]."""
+  colours = track_colours(np.broadcast_to(identity, presence.shape)) / 255
+  arrays = (np.asarray(array, np.float32) for array in (video, boxes, presence, colours))
+  return to_uint8(np.asarray(cover_with_boxes(*arrays)))
+
+
+def _true_segments(truth: np.ndarray, background_ids: Sequence[int]) -> np.ndarray:
+  """Labels [T, H, W, 1] in the colours of their boxes, uint8; background and ignored are black."""
+  labels = np.asarray(truth, int)[..., 0]
+  seen = (labels >= 0) & ~np.isin(labels, list(background_ids))
+  colours = track_colours(np.maximum(labels - 1, 0))
+  return np.where(seen[..., None], colours, 0).astype(np.uint8)
 
 
 def _background(scene: Scene, behind: np.ndarray) -> dict[str, np.ndarray]:

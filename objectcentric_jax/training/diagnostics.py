@@ -1,10 +1,10 @@
 """Warnings in words when the reports of a training say that it collapses.
 
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
-quantities by the names that losses and the train step report (`share/K`, `largest_share`,
-`kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`; of models that find objects in
-videos `objects`, `tracked` and `new` per frame and `foreground_share`); where one is absent it is
-silent.
+quantities by the names that losses, schedules and the train step report (`share/K`,
+`largest_share`, `foreground_share`, `objects` and, of videos, `tracked` of them from the frame
+before, `fixed_alpha`, `kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one
+is absent it is silent.
 """
 
 import re
@@ -22,13 +22,26 @@ HISTORY = 20  # reports that are remembered
 PATIENCE = 3
 # Share of every image. The background of Multi-dSprites with one to three sprites covers 92 %.
 EVERYTHING = 0.95
+# Share of every image that the foreground has at least: a 64th of 64 cells that are each a 64th.
+NOTHING = 0.0003
+# Objects an image. Below, most images are said to be empty.
+FEW = 0.2
 # Nats a component. To tell two kinds of image apart takes ln 2 = 0.69.
 NO_INFORMATION = 0.1
 # Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
 EXPLOSION = 10.0
+HELP_IN_IMAGES = (
+  " at first: more steps of config.train.schedules.fixed_alpha, a larger and longer "
+  "config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
+  "a config.model.foreground_deviation below that of the background, fewer "
+  "config.model.background_components, or another config.seed"
+)
+HELP_IN_VIDEOS = (
+  ": a grid of more cells where objects are dense, room for more objects at first, a weaker "
+  "decoder of the background, a background that is hidden in the first steps, a larger prior of "
+  "presence, or anchors that fit the size of the objects"
+)
 SETTLED = 10  # reports before there is a median to speak of
-NO_OBJECTS = 0.1  # objects a frame
-NO_FOREGROUND = 0.01  # share of a frame
 FOLLOWED = 0.25  # share of the objects; those of the first frame of a clip cannot be
 
 
@@ -46,6 +59,43 @@ def one_component(reports: Sequence[Report]) -> str | None:
     f"{what}: the others are not used and nothing is separated. Unless the objects are that small, "
     "try another config.seed, a smaller rate in config.train.updates, or less weight on the KL at "
     "first (config.model.geco.start or config.train.schedules.beta)"
+  )
+
+
+def empty_foreground(reports: Sequence[Report]) -> str | None:
+  """No object is found, or those that are explain nothing: the background takes everything."""
+
+  def absent(report):
+    return report.get("objects", FEW) < FEW
+
+  def unseen(report):
+    return report.get("foreground_share", NOTHING) < NOTHING
+
+  # While the share is fixed, nothing is said of objects that are not there yet.
+  if not _last(reports, lambda r: r.get("fixed_alpha", -1.0) < 0 and (absent(r) or unseen(r))):
+    return None
+  latest = reports[-1]
+  if absent(latest):
+    found = f"the foreground is empty: {latest['objects']:.2g} objects are found an image"
+  else:
+    found = f"the foreground explains {latest['foreground_share']:.2%} of the image"
+  advice = HELP_IN_VIDEOS if "tracked" in latest else HELP_IN_IMAGES
+  return f"{found}, and the background takes everything. If that lasts, help the foreground{advice}"
+
+
+def foreground_everywhere(reports: Sequence[Report]) -> str | None:
+  """The foreground explains nearly all of every image."""
+
+  def everything(report):
+    free = report.get("fixed_alpha", -1.0) < 0
+    return free and report.get("foreground_share", 0.0) > EVERYTHING
+
+  if not _last(reports, everything):
+    return None
+  return (
+    f"the foreground explains {reports[-1]['foreground_share']:.0%} of the image and the "
+    "background is not used. Lower config.train.schedules.presence_prior or scale_prior_mean, or "
+    "give the background the smaller deviation (config.model.background_deviation)"
   )
 
 
@@ -111,32 +161,13 @@ def gradient_explosion(reports: Sequence[Report]) -> str | None:
   )
 
 
-def dead_foreground(reports: Sequence[Report]) -> str | None:
-  """The background explains everything, and next to no object is found."""
-
-  def dead(report):
-    few = report.get("objects", 1.0) < NO_OBJECTS
-    return few and report.get("foreground_share", 0.0) < NO_FOREGROUND
-
-  if not _last(reports, dead):
-    return None
-  latest = reports[-1]
-  return (
-    f"{latest['objects']:.2g} objects are found in a frame, and the foreground covers "
-    f"{latest.get('foreground_share', 0.0):.1%} of it: the background explains everything. Try a "
-    "weaker decoder of the background, hiding the background in the first steps, more cells where "
-    "objects are dense, room for more objects, a larger prior of presence at first, or a smaller "
-    "deviation of the likelihood"
-  )
-
-
 def found_anew(reports: Sequence[Report]) -> str | None:
   """Objects are not followed: those of a frame are found anew in the next."""
 
   def anew(report):
     objects = report.get("objects", 0.0)
     tracked = report.get("tracked", objects)
-    return objects > NO_OBJECTS and tracked < FOLLOWED * objects
+    return objects > FEW and tracked < FOLLOWED * objects
 
   if len(reports) < SETTLED or not all(map(anew, reports[-SETTLED:])):
     return None
@@ -182,9 +213,10 @@ class Diagnostics:
   def __init__(self, model: Mapping[str, Any], earlier: Iterable[Report] = ()):
     self._checks: dict[str, Check] = {
       "one_component": one_component,
+      "empty_foreground": empty_foreground,
+      "foreground_everywhere": foreground_everywhere,
       "posterior_collapse": posterior_collapse,
       "gradient_explosion": gradient_explosion,
-      "dead_foreground": dead_foreground,
       "found_anew": found_anew,
     }
     geco = model.get("geco") or {}

@@ -1,7 +1,7 @@
 """The training loop, in the order a run happens."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from objectcentric_jax.input.prefetch import Prefetch
 from objectcentric_jax.training.checkpoints import Checkpoints, write_config
 from objectcentric_jax.training.devices import AXIS, Devices, check_parallel
 from objectcentric_jax.training.diagnostics import Diagnostics
-from objectcentric_jax.training.optimizers import make_updates
+from objectcentric_jax.training.optimizers import Update, make_updates
 from objectcentric_jax.training.phases import start_from
 from objectcentric_jax.training.reports import Progress, make_writer, read_metrics
 from objectcentric_jax.training.schedules import make_schedules
@@ -22,6 +22,20 @@ from objectcentric_jax.training.step import make_train_step
 from objectcentric_jax.training.task import Task
 
 Scores = Mapping[str, float]
+CompiledStep = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
+
+
+def compile_train_step(
+  task: Task, config: Mapping[str, Any], devices: Devices, state: TrainState
+) -> CompiledStep:
+  """The step of `config.train` for a task and states like this one; compiled when it first runs.
+
+  Raises:
+    InputError: the config names a loss, optimiser or constant that is not there.
+  """
+  updates = make_updates(config["train"]["updates"], list(task.losses))
+  step = _step(task, updates, config["train"])
+  return devices.compile_step(step, config["train"]["parallel"], state)
 
 
 def fit(
@@ -34,6 +48,7 @@ def fit(
   state: TrainState | None = None,
   evaluate: Callable[[TrainState], Scores] | None = None,
   stop: Callable[[Scores], bool] | None = None,
+  train_step: CompiledStep | None = None,
 ) -> TrainState:
   """Trains until `config.train.steps`, or until stop(scores) says so; resumes from the workdir.
 
@@ -47,6 +62,8 @@ def fit(
       and takes the parts that `config.train.start_from` names.
     evaluate: gives scores of a state, every `config.train.evaluate_every` steps and at the end.
     stop: ends the training early.
+    train_step: of `compile_train_step` for this task and config; for several trainings of one
+      kind, which then compile once.
 
   Returns:
     The state after the last step.
@@ -60,11 +77,8 @@ def fit(
   check_parallel(train["parallel"])
   _check_positive("config.train", train, ("steps", "report_every", "checkpoint_every"))
   is_main = jax.process_index() == 0
-
-  # The step.
   updates = make_updates(train["updates"], list(task.losses))
-  axis_name = AXIS if train["parallel"] == "pmap" else None
-  train_step = make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
+  step_function = _step(task, updates, train)
   if is_main:
     write_config(workdir, config)
 
@@ -77,8 +91,8 @@ def fit(
     key = jax.random.key(config["seed"])
     state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, example)
   else:
-    state = devices.place(lambda s: s, state)  # a copy, since the steps reuse its memory
-  train_step = devices.compile_step(train_step, train["parallel"], state)
+    state = devices.place(_same, state)  # a copy, since the steps reuse its memory
+  train_step = train_step or devices.compile_step(step_function, train["parallel"], state)
   checkpoints = Checkpoints(workdir, config, config["eval"]["best"], train["keep_checkpoints"])
   restored = checkpoints.restore(state)
   finished = False
@@ -88,6 +102,7 @@ def fit(
     if notes["iterator"] is not None:  # an imported checkpoint has none
       batches.set_state(notes["iterator"])
   elif initialised:
+    getattr(task, "check_ready", lambda: None)()
     state = start_from(state, train["start_from"])
   first = int(state.step)
   if is_main and restored is not None:
@@ -141,6 +156,15 @@ def fit(
     checkpoints.close()
     if writer is not None:
       writer.close()
+  return state
+
+
+def _step(task: Task, updates: Sequence[Update], train: Mapping[str, Any]) -> Callable:
+  axis_name = AXIS if train["parallel"] == "pmap" else None
+  return make_train_step(task, updates, make_schedules(train["schedules"]), axis_name)
+
+
+def _same(state: TrainState) -> TrainState:
   return state
 
 

@@ -5,8 +5,11 @@ From `config.train.updates`, a tuple of dicts:
   loss    name of one of the task's losses
   clip    largest global norm of the gradients that this update applies; 0 for none
   groups  pattern of parameter paths -> optimiser; every parameter matches exactly one
+  when    name of a schedule: the update is left out in the steps where it is not above 0; may be
+          missing, for every step
 
-An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants.
+An optimiser is a dict with `name`, `rate` (a number, or a schedule) and its constants. With
+`clip_value` each element of the gradients is kept between minus and plus that first.
 """
 
 import dataclasses
@@ -19,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 
 from objectcentric_jax.errors import InputError, check_fields, closest
 from objectcentric_jax.training.schedules import make_schedule
@@ -34,11 +38,13 @@ class Update:
     loss: its name.
     transformation: of the gradients over the whole parameter tree.
     frozen: patterns of the parameters that it leaves as they are.
+    when: the schedule that says in which steps it is made; None for all.
   """
 
   loss: str
   transformation: optax.GradientTransformation
   frozen: tuple[str, ...] = ()
+  when: str | None = None
 
   def applied(self, gradients: Any) -> Any:
     """The gradients, with zeros for the parameters that the update leaves as they are.
@@ -53,8 +59,17 @@ class Update:
     return jax.tree.map(keep, parameter_paths(gradients), gradients)
 
 
-def rmsprop(rate, decay: float = 0.99, epsilon: float = 1e-8):
-  """RMSprop as in PyTorch: epsilon outside the root, accumulator from zero, not centred."""
+def rmsprop(
+  rate,
+  decay: float = 0.99,
+  epsilon: float = 1e-8,
+  momentum: float = 0.0,
+  weight_decay: float = 0.0,
+):
+  """RMSprop as in PyTorch: epsilon outside the root, accumulator from zero, not centred.
+
+  The decay of weights is part of the gradient, and the rate comes after the momentum.
+  """
 
   def init(params):
     return jax.tree.map(jnp.zeros_like, params)
@@ -65,7 +80,12 @@ def rmsprop(rate, decay: float = 0.99, epsilon: float = 1e-8):
     scaled = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + epsilon), gradients, squares)
     return scaled, squares
 
-  return optax.chain(optax.GradientTransformation(init, update), optax.scale_by_learning_rate(rate))
+  return optax.chain(
+    *([optax.add_decayed_weights(weight_decay)] if weight_decay else []),
+    optax.GradientTransformation(init, update),
+    *([optax.trace(momentum)] if momentum else []),
+    optax.scale_by_learning_rate(rate),
+  )
 
 
 def adam(rate, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
@@ -76,6 +96,23 @@ def adam(rate, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8):
 def sgd(rate, momentum: float = 0.0):
   """Gradient descent; with momentum, PyTorch's form (the velocity takes the whole gradient)."""
   return optax.sgd(rate, momentum or None)
+
+
+def muon(rate, momentum: float = 0.95, iterations: int = 5):
+  """Momentum with orthogonal steps (Muon; Jordan et al., 2024), for kernels of layers alone.
+
+  A kernel is taken as a matrix from all its axes but the last to the last. Every direction in it
+  moves by about the rate, whatever the gradient's size along it.
+  """
+
+  def matrices(params):
+    of = optax.contrib.MuonDimensionNumbers
+    return jax.tree.map(lambda p: of(tuple(range(p.ndim - 1)), p.ndim - 1), params)
+
+  steps = optax.contrib.scale_by_muon(
+    beta=momentum, ns_steps=iterations, weight_dimension_numbers=matrices
+  )
+  return optax.chain(steps, optax.scale_by_learning_rate(rate))
 
 
 class RangerState(NamedTuple):
@@ -177,7 +214,7 @@ def _rectified_step_sizes(beta1: float, beta2: float) -> np.ndarray:
   return np.concatenate([[0.0], np.where(defined, sizes, 0.0)])
 
 
-OPTIMIZERS = {"adam": adam, "ranger": ranger, "rmsprop": rmsprop, "sgd": sgd}
+OPTIMIZERS = {"adam": adam, "muon": muon, "ranger": ranger, "rmsprop": rmsprop, "sgd": sgd}
 FROZEN = "frozen"  # name of the optimiser that leaves parameters as they are
 
 
@@ -199,10 +236,12 @@ def make_optimizer(config: Mapping[str, Any]) -> optax.GradientTransformation:
     raise InputError(f"config.train.updates: optimiser {name} needs a rate")
   if isinstance(rate, Mapping):
     rate = make_schedule("rate", rate)
+  limit = settings.pop("clip_value", 0.0)
   try:
-    return OPTIMIZERS[name](rate, **settings)
+    optimizer = OPTIMIZERS[name](rate, **settings)
   except TypeError as error:
     raise InputError(f"config.train.updates: optimiser {name}: {error}") from None
+  return optax.chain(optax.clip(limit), optimizer) if limit else optimizer
 
 
 def parameter_paths(params: Any) -> Any:
@@ -247,7 +286,8 @@ def make_updates(configs: Sequence[Mapping[str, Any]], losses: Sequence[str]) ->
     raise InputError("config.train.updates is empty: nothing would be trained")
   updates = []
   for i, config in enumerate(configs):
-    check_fields(f"config.train.updates[{i}]", config, ("loss", "clip", "groups"))
+    fields = [name for name in config if name != "when"]
+    check_fields(f"config.train.updates[{i}]", fields, ("loss", "clip", "groups"))
     loss = config["loss"]
     if loss not in losses:
       hint = closest(loss, losses) or f"; it has {', '.join(losses)}"
@@ -256,5 +296,5 @@ def make_updates(configs: Sequence[Mapping[str, Any]], losses: Sequence[str]) ->
     moves = optax.partition(groups, lambda params, g=tuple(groups): parameter_groups(g, params))
     clip = optax.clip_by_global_norm(config["clip"]) if config["clip"] else optax.identity()
     frozen = tuple(p for p, group in config["groups"].items() if group["name"] == FROZEN)
-    updates.append(Update(loss, optax.chain(clip, moves), frozen))
+    updates.append(Update(loss, optax.chain(clip, moves), frozen, config.get("when")))
   return tuple(updates)

@@ -27,12 +27,14 @@ def linear(start: float, end: float, steps: int, begin: int = 0) -> Schedule:
   return optax.linear_schedule(start, end, steps, begin)
 
 
-def exponential(start: float, rate: float, steps: int, begin: int = 0) -> Schedule:
-  """start * rate^((step - begin) / steps) after step `begin`."""
+def exponential(
+  start: float, rate: float, steps: int, begin: int = 0, end: float | None = None
+) -> Schedule:
+  """start * rate^((step - begin) / steps) after step `begin`, as far as `end` where it is given."""
   _check_steps(steps)
   if rate <= 0:
     raise ValueError(f"rate is {rate}: it must be positive")
-  return optax.exponential_decay(start, steps, rate, begin)
+  return optax.exponential_decay(start, steps, rate, begin, end_value=end)
 
 
 def cosine(peak: float, steps: int, warmup: int = 0, end: float = 0.0) -> Schedule:
@@ -48,12 +50,27 @@ def piecewise(values: tuple[float, ...], steps: tuple[int, ...]) -> Schedule:
   return lambda step: table[jnp.searchsorted(bounds, step, side="right")]
 
 
+def periodic(value: float, period: int, first: int = 0, also: tuple[int, ...] = ()) -> Schedule:
+  """`value` at steps first, first + period, ... and at those of `also`; 0 at all others."""
+  if period < 1:
+    raise ValueError(f"period is {period}: at least 1 is needed")
+
+  def at(step):
+    due = (step >= first) & ((step - first) % period == 0)
+    for other in also:
+      due = due | (step == other)
+    return jnp.where(due, jnp.float32(value), jnp.float32(0))
+
+  return at
+
+
 KINDS = {
   "constant": constant,
   "linear": linear,
   "exponential": exponential,
   "cosine": cosine,
   "piecewise": piecewise,
+  "periodic": periodic,
 }
 
 

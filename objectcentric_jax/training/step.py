@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -49,6 +50,30 @@ def make_train_step(
     is_float = lambda x: jnp.issubdtype(jnp.result_type(x), jnp.inexact)  # noqa: E731
     return jax.tree.map(lambda x: lax.pmean(x, axis_name) if is_float(x) else x, tree)
 
+  def moved(update: Update, params, model_state, optimizer, batch, now, rng):
+    """What an update changes, and the terms it reports."""
+    differentiate = jax.value_and_grad(_ordered(task.losses[update.loss]), has_aux=True)
+    (loss, (model_state, terms)), gradients = differentiate(params, model_state, batch, now, rng)
+    carry = {name: model_state[name] for name in (CARRY,) if name in model_state}
+    loss, model_state, terms, gradients = average((loss, model_state, terms, gradients))
+    model_state = {**model_state, **carry}
+    gradients = update.applied(gradients)
+    deltas, optimizer = update.transformation.update(gradients, optimizer, params)
+    params = optax.apply_updates(params, deltas)
+    terms = OrderedDict({**terms, "loss": loss, **gradient_norms(gradients)})
+    return params, model_state, optimizer, terms
+
+  def moved_when_due(update: Update, *arguments):
+    """Nothing changes in the steps that leave an update out; it then reports zeros."""
+    if update.when is None:
+      return moved(update, *arguments)
+    due = partial(moved, update)
+    nothing = jax.tree.map(
+      lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(due, *arguments)[3]
+    )
+    now = arguments[4]
+    return lax.cond(now[update.when] > 0, due, lambda *same: (*same[:3], nothing), *arguments)
+
   def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, Array]]:
     batch = as_float(batch)
     rng = jax.random.fold_in(state.rng, state.step)
@@ -58,19 +83,10 @@ def make_train_step(
     params, model_state = state.params, state.model_state
     report, optimizers = OrderedDict(now), []
     for i, (update, optimizer) in enumerate(zip(updates, state.optimizers, strict=True)):
-      differentiate = jax.value_and_grad(_ordered(task.losses[update.loss]), has_aux=True)
-      (loss, (model_state, terms)), gradients = differentiate(
-        params, model_state, batch, now, jax.random.fold_in(rng, i)
-      )
-      carry = {name: model_state[name] for name in (CARRY,) if name in model_state}
-      loss, model_state, terms, gradients = average((loss, model_state, terms, gradients))
-      model_state = {**model_state, **carry}
-      gradients = update.applied(gradients)
-      deltas, optimizer = update.transformation.update(gradients, optimizer, params)
-      params = optax.apply_updates(params, deltas)
+      arguments = (params, model_state, optimizer, batch, now, jax.random.fold_in(rng, i))
+      params, model_state, optimizer, terms = moved_when_due(update, *arguments)
       optimizers.append(optimizer)
       prefix = f"{update.loss}/" if len(updates) > 1 else ""
-      terms = {**terms, "loss": loss, **gradient_norms(gradients)}
       report |= {prefix + name: value for name, value in terms.items()}
     report["parameter_norm"] = optax.tree.norm(params)
     state = TrainState(state.step + 1, params, model_state, tuple(optimizers), state.rng)

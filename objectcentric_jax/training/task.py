@@ -43,6 +43,13 @@ class Task(Protocol):
     metrics: tuple of scores of its own, as `objectcentric_jax.evaluation.Evaluator` takes them.
     panels: pictures of its own by name, each (params, model_state, batch, rng) -> {row: pictures
       [B, H, W, C] or [B, T or K, H, W, C] in [0, 1]}, which `experiments.visualise` draws.
+    whole_batches: True where what it says of an example depends on the others of the batch, as with
+      batch normalisation by the batch's statistics: it is then never given one example at a time.
+
+    scores: (params, model_state, batch, rng) -> {name: values [B]}, scores that need more than a
+      scene; their means are taken.
+    check_ready: () raises InputError where something is missing that a new training needs, such as
+      a file of pretrained weights.
 
   What a model carries from one batch to the next is `model_state["carry"]`: a tree of arrays that
   start with the batch axis. `init` makes it for the batch it is given; it must be begun anew in

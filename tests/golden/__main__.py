@@ -14,7 +14,7 @@ from tests.golden import case as golden
 def systems() -> list[str]:
   """Systems with a runner: one module each beside this file."""
   here = pathlib.Path(__file__).parent
-  shared = {"__init__", "__main__", "case", "elbo_training", "loci_sequence"}
+  shared = {"__init__", "__main__", "case", "elbo_training", "loci_sequence", "pursuit_flow"}
   return sorted(path.stem for path in here.glob("*.py") if path.stem not in shared)
 
 

@@ -7,7 +7,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -66,13 +66,19 @@ def parameter_dtype(case: Mapping) -> type:
   return np.float64 if in_float64(case) else np.float32
 
 
-def rebuild_weights(case: Mapping, folder: pathlib.Path) -> dict[str, np.ndarray]:
-  """The state dict the expected outputs were computed with."""
+def rebuild_weights(
+  case: Mapping, folder: pathlib.Path, key: str = "params", matches: Callable = fnmatch.fnmatchcase
+) -> dict[str, np.ndarray]:
+  """The state dict the expected outputs were computed with.
+
+  `key` is of the table of its names and shapes; `matches` (name, pattern) says which parameters a
+  pattern of `scale` is for.
+  """
   fill = _fill_module(folder)
-  weights = fill.state_dict(case.get("params", {}))
+  weights = fill.state_dict(case.get(key, {}))
   for name, weight in weights.items():
     for pattern, factor in case.get("scale", {}).items():
-      if fnmatch.fnmatchcase(name, pattern):
+      if matches(name, pattern):
         weights[name] = weight = np.asarray(weight * factor, weight.dtype)
   for constants in (case.get("constants", {}), case.get("set", {})):
     for name, value in constants.items():

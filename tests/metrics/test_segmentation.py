@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 
 from objectcentric_jax.errors import InputError
@@ -16,7 +17,7 @@ from tests.golden import seg_metrics
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "../shared/golden/seg_metrics"
 compiled_metrics = jax.jit(segmentation_metrics, static_argnums=(2, 3))
-NAMES = ["ari", "fg_ari", "msc", "sc", "fg_msc", "fg_sc"]
+NAMES = ["ari", "fg_ari", "msc", "sc", "fg_msc", "fg_sc", "miou", "fg_miou"]
 
 
 @pytest.fixture(autouse=True)
@@ -52,25 +53,27 @@ def slow_scores(predicted, truth, background_ids):
   known = truth >= 0
   foreground = known & ~np.isin(truth, background_ids)
 
-  def covering(segments):
-    values, sizes = [], []
+  def covering_and_matching(segments):
+    if not len(segments):
+      return 0.0, 0.0, 0.0
+    overlaps, sizes = [], []
     for segment in segments:
       ours = truth == segment
-      overlaps = []
-      for label in np.unique(predicted):
-        theirs = (predicted == label) & known
-        overlaps.append((ours & theirs).sum() / (ours | theirs).sum())
-      values.append(max(overlaps))
+      theirs = [(predicted == label) & known for label in np.unique(predicted)]
+      overlaps.append([(ours & other).sum() / (ours | other).sum() for other in theirs])
       sizes.append(ours.sum())
-    return (np.mean(values), np.average(values, weights=sizes)) if values else (0.0, 0.0)
+    best, matched = np.max(overlaps, 1), linear_sum_assignment(overlaps, maximize=True)
+    miou = np.asarray(overlaps)[matched].sum() / len(segments)
+    return np.mean(best), np.average(best, weights=sizes), miou
 
-  msc, sc = covering(np.unique(truth[known]))
-  fg_msc, fg_sc = covering(np.unique(truth[foreground]))
+  msc, sc, miou = covering_and_matching(np.unique(truth[known]))
+  fg_msc, fg_sc, fg_miou = covering_and_matching(np.unique(truth[foreground]))
   fg_ari = (
     adjusted_rand_score(truth[foreground], predicted[foreground]) if foreground.any() else 1.0
   )
   ari = adjusted_rand_score(np.maximum(truth, -1), predicted)
-  return dict(ari=ari, fg_ari=fg_ari, msc=msc, sc=sc, fg_msc=fg_msc, fg_sc=fg_sc)
+  values = (ari, fg_ari, msc, sc, fg_msc, fg_sc, miou, fg_miou)
+  return dict(zip(NAMES, values, strict=True))
 
 
 @pytest.mark.parametrize("shape", [(6, 5, 7, 1), (6, 3, 5, 7, 1)], ids=["image", "video"])
@@ -116,9 +119,19 @@ def test_known_covering():
   np.testing.assert_allclose(found["fg_sc"], (4 * 4 / 5 + 3 * 2 / 3) / 7, rtol=1e-6)
 
 
+def test_matched_segments_are_used_once():
+  """One predicted segment covers two true ones best, but is the match of the larger alone."""
+  truth = np.array([[1, 1, 1, 2, 2, 0, 0, 0]])
+  predicted = np.array([[3, 3, 3, 3, 3, 0, 0, 1]])
+  found = scores(predicted, truth, 4, 3)
+  np.testing.assert_allclose(found["fg_msc"], (3 / 5 + 2 / 5) / 2, rtol=1e-6)
+  np.testing.assert_allclose(found["fg_miou"], (3 / 5 + 0) / 2, rtol=1e-6)
+  np.testing.assert_allclose(found["miou"], (2 / 3 + 3 / 5 + 0) / 3, rtol=1e-6)
+
+
 def test_no_foreground_scores_one_and_zero():
   found = scores([[0, 1], [1, 1]], [[0, 0], [0, 0]], 2, 3)
-  assert found["fg_ari"] == 1 and found["fg_msc"] == 0 and found["fg_sc"] == 0
+  assert found["fg_ari"] == 1 and found["fg_msc"] == found["fg_sc"] == found["fg_miou"] == 0
   assert found["msc"] == 0.75 and found["ari"] == pytest.approx(0, abs=1e-6)
 
 

@@ -4,6 +4,7 @@ Sizes differ for every axis: B 2, K 5, H = W 32, C 3, D 16, embedding 8.
 """
 
 import dataclasses
+from functools import partial
 
 import flax.traverse_util
 import jax
@@ -12,7 +13,13 @@ import numpy as np
 import pytest
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.models.genesis_v2 import NO_SLOT, GenesisV2, make_task
+from objectcentric_jax.models.genesis_v2 import (
+  NO_SLOT,
+  GenesisV2,
+  PixelEmbedding,
+  PosteriorHead,
+  make_task,
+)
 from objectcentric_jax.nn.noise import NOISE
 from tests.models.elbo_models import assert_close, types_of_samples
 from tests.parameters import random_parameters
@@ -24,6 +31,10 @@ CONFIG = {
   "norm_groups": 8,
   "kernel": "gaussian",
   "semiconvolutional": True,
+  "encoder_coordinates": False,
+  "own_colours": 0.0,
+  "first_width": 0.0,
+  "first_deviation": 0.0,
   "autoregressive_prior": True,
   "bounded_pixels": True,
   "smallest_segment": 0.0,
@@ -408,9 +419,58 @@ def test_training_starts_from_the_published_values():
       assert 0.7 * fan_in**-0.5 < float(jnp.abs(leaf).max()) <= fan_in**-0.5, name
 
 
+def test_embeddings_start_from_place_and_own_colours(image):
+  module = PixelEmbedding(semiconvolutional=True, own_colours=3.0)
+  features = np.random.default_rng(1).standard_normal((BATCH, SIDE, SIDE, 4)).astype(np.float32)
+  params = module.init(KEY, features, image)
+  embedding, offset = module.apply(params, features, image)
+  np.testing.assert_array_equal(embedding[..., :3], 0)
+  np.testing.assert_allclose(embedding[..., 3:6], 3 * image, rtol=1e-6)
+  np.testing.assert_allclose(embedding[0, :, 5, 6], np.linspace(-1, 1, SIDE), atol=1e-6)
+  np.testing.assert_allclose(embedding[0, 5, :, 7], np.linspace(-1, 1, SIDE), atol=1e-6)
+  np.testing.assert_array_equal(offset, 0)
+  params["params"]["gate"] = jnp.float32(0.5)
+  opened, _ = module.apply(params, features, image)
+  conv = jax.device_get(params["params"]["conv"])
+  learned = features @ conv["kernel"][0, 0] + conv["bias"]
+  np.testing.assert_allclose(opened - embedding, 0.5 * learned, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [0.1, 2.0])
+def test_the_first_deviation_of_the_posterior_is_what_was_asked_for(first):
+  pooled = np.random.default_rng(1).standard_normal((7, 2 * FEATURES)).astype(np.float32)
+  published, changed = PosteriorHead(), PosteriorHead(first)
+  params = published.init(KEY, pooled)
+  mean, _ = published.apply(params, pooled)
+  same, deviation = changed.apply(params, pooled)
+  np.testing.assert_array_equal(mean, same)
+  assert float(deviation.mean()) == pytest.approx(first, rel=0.1)
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  np.testing.assert_allclose(changed.apply(zeros, pooled)[1], first, rtol=1e-5)
+
+
+def test_own_starts_change_no_other_parameter():
+  flatten = partial(flax.traverse_util.flatten_dict, sep="/")
+  options = {"encoder_coordinates": True, "own_colours": 2.0, "first_width": 3.0}
+  ours, published = (flatten(shapes_of(CONFIG | given)[0]) for given in (options, {}))
+  first = "encoder/down_0/conv/kernel"
+  assert (ours[first].shape, published[first].shape) == ((3, 3, 5, 16), (3, 3, 3, 16))
+  assert {n: x.shape for n, x in ours.items() if n != first} == {
+    n: x.shape for n, x in published.items() if n != first
+  }
+  task = make_task(CONFIG | options)
+  start = jax.jit(lambda key: task.init(key, {"image": jnp.zeros((1, SIDE, SIDE, 3))})[0])
+  width = jax.jit(lambda key: start(key)["log_kernel_width"])(KEY)
+  assert float(width) == pytest.approx(np.log(3.0))
+
+
 @pytest.mark.parametrize(
   "changes, message",
   [
+    ({"own_colours": -1.0}, "config.model.own_colours is -1.0: 0 or a number above it"),
+    ({"first_width": -1.0}, "config.model.first_width is -1.0: 0 or a number above it"),
+    ({"first_deviation": -0.1}, "config.model.first_deviation is -0.1: 0 or a number above it"),
+    ({"own_colours": 1.0, "semiconvolutional": False}, "own_colours is 1.0: .* semiconvolutional"),
     ({"side": 48}, "config.model.side is 48: .* power of two"),
     ({"slots": 0}, "config.model.slots is 0: at least 1"),
     ({"features": 12}, "config.model.features is 12: a multiple of norm_groups 8, up to 64"),

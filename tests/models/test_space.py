@@ -14,7 +14,13 @@ from scipy.stats import norm
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.models.space.background import MASK_ORDER, STRONG_ORDER, decoder_factors
 from objectcentric_jax.models.space.foreground import boundary_frame, grid_strides
-from objectcentric_jax.models.space.space import boundary_error, image_boxes, make_task, scene_of
+from objectcentric_jax.models.space.space import (
+  boundary_error,
+  demo_panel,
+  image_boxes,
+  make_task,
+  scene_of,
+)
 from tests.models.elbo_models import KEY, count_parameters, in_double, random_model, rectangles
 
 BATCH, SIDE, GRID, GLIMPSE, SLOTS = 2, 32, 4, 8, 3
@@ -130,6 +136,47 @@ def test_scene_has_the_shapes_it_promises_and_adds_up(plain):
   np.testing.assert_allclose((scene.masks * scene.components).sum(1), scene.image, atol=1e-5)
 
 
+def test_latents_are_those_of_the_boxes(plain):
+  scene = jax.device_get(scene_of(plain[0]))
+  assert scene.latents.shape == (BATCH, CELLS, CONFIG["object_latents"])
+  np.testing.assert_array_equal(scene.latents, plain[0].foreground.what.mean)
+
+
+def test_the_demonstration_shows_every_part(plain, image):
+  """The published 6 + 3 K tiles."""
+  posterior = plain[0]
+  rows = demo_panel(jax.tree.map(jnp.asarray, posterior), image)
+  rows = {name: np.asarray(pictures) for name, pictures in rows.items()}
+  assert len(rows) == 6 + 3 * SLOTS
+  assert list(rows)[:6] == [
+    *("image", "reconstruction", "foreground", "foreground, boxes", "background", "masked 1")
+  ]
+  assert list(rows)[-1] == "alpha"
+  assert {row.shape[:3] for row in rows.values()} == {(BATCH, SIDE, SIDE)}
+  masked = sum(rows[f"masked {k + 1}"] for k in range(SLOTS))
+  np.testing.assert_allclose(masked, rows["background"], atol=1e-5)
+  mixed = rows["alpha"] * rows["foreground"] + (1 - rows["alpha"]) * rows["background"]
+  np.testing.assert_allclose(mixed, rows["reconstruction"], atol=1e-5)
+  green = (rows["foreground, boxes"] - rows["foreground"]).max((0, 1, 2))
+  assert green[1] > 0.05 and (green[[0, 2]] == 0).all()
+
+
+def test_pictures_are_offered_under_their_names(model, image):
+  task = make_task(CONFIG)
+  batch = {
+    "image": image,
+    "bboxes": np.zeros((BATCH, 3, 4), np.float32),
+    "num_objects": np.full(BATCH, 3, np.int32),
+  }
+  assert list(task.panels) == ["boxes", "demo"]
+  draw = task.panels["boxes"]
+  rows = jax.eval_shape(lambda: draw(*model, batch, KEY))
+  assert {name: row.shape for name, row in rows.items()} == {
+    "boxes": (BATCH, 6 * SIDE, 6 * SIDE, 3),
+    "true boxes": (BATCH, 6 * SIDE, 6 * SIDE, 3),
+  }
+
+
 def test_boxes_belong_to_the_cells_they_are_drawn_in(explain, plain):
   """With a shift of zero, before it is squashed, a box is in the middle of its cell."""
   shift = plain[0].foreground.shift
@@ -222,7 +269,7 @@ def test_loss_is_the_negative_elbo_and_the_boundary_until_it_is_off(differentiat
 
 
 def test_boundary_counts_what_lies_under_the_rims(plain):
-  frame = boundary_frame(32)[..., 0]
+  frame = boundary_frame()[..., 0]
   assert (frame[:6] == 1 / 1024).all() and (frame[6:-6, 6:-6] == 0).all()
   foreground = plain[0].foreground
   overlap = foreground.boundary * foreground.alpha

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from objectcentric_jax.nn.glimpses import cut, paste, paste_sum
+from objectcentric_jax.nn.glimpses import cut, image_boxes, paste, paste_sum
 
 BATCH, COUNT, HEIGHT, WIDTH, CHANNELS = 2, 3, 11, 14, 4
 RNG = np.random.default_rng(0)
@@ -125,3 +125,9 @@ def test_tiny_boxes_stay_finite():
   total = lambda box: paste_sum(glimpse, box, 8, 8).sum()  # noqa: E731
   value, gradient = jax.value_and_grad(total)(box)
   assert np.isfinite(value) and np.isfinite(gradient).all()
+
+
+def test_boxes_of_a_scene():
+  """A box half as wide as the image, a quarter as high, in the middle of its right border."""
+  found = image_boxes(jnp.asarray([[0.5, 0.25, 1.0, 0.0]]))
+  np.testing.assert_allclose(found, [[0.5, 1.0, 0.25, 0.5]])

@@ -1,11 +1,11 @@
-"""LSTM against its equations, step by step in float64."""
+"""LSTM and GRU against their equations, step by step in float64."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from objectcentric_jax.nn.recurrent import LSTM
+from objectcentric_jax.nn.recurrent import LSTM, GRUCell
 
 FEATURES, LENGTH = 6, 5
 
@@ -77,3 +77,18 @@ def test_computes_in_bfloat16_when_asked(sequence, params):
   found, (hidden, cell) = LSTM(FEATURES, dtype=jnp.bfloat16).apply({"params": params}, sequence)
   assert found.dtype == hidden.dtype == cell.dtype == jnp.bfloat16
   np.testing.assert_allclose(np.asarray(found, np.float32), exact, atol=0.02)
+
+
+def test_gru_equals_its_equations():
+  """PyTorch's GRU: gates in the order reset, update, new; the reset gate is inside the last."""
+  rng = np.random.default_rng(1)
+  x, hidden = rng.standard_normal((3, 4)), rng.standard_normal((3, FEATURES))
+  params = GRUCell(FEATURES).init(jax.random.key(0), x, hidden)["params"]
+  p = {name: np.asarray(value, np.float64) for name, value in params.items()}
+  sigmoid = lambda v: 1 / (1 + np.exp(-v))  # noqa: E731
+  given = np.split(x @ p["input_kernel"] + p["input_bias"], 3, axis=1)
+  kept = np.split(hidden @ p["hidden_kernel"] + p["hidden_bias"], 3, axis=1)
+  reset, update = (sigmoid(given[k] + kept[k]) for k in range(2))
+  expected = (1 - update) * np.tanh(given[2] + reset * kept[2]) + update * hidden
+  found = GRUCell(FEATURES).apply({"params": params}, np.float32(x), np.float32(hidden))
+  np.testing.assert_allclose(found, expected, atol=1e-6)

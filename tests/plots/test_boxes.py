@@ -1,51 +1,79 @@
-"""Boxes over pictures: where their outlines are, and colours of tracks."""
+"""Boxes over images: where their frames are, and in which colours."""
 
+import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from objectcentric_jax.plots.boxes import LINE, draw_boxes, outline_boxes, track_colours
-
-RED, GREEN = (250, 0, 0), (0, 250, 0)
-
-
-def outlined(boxes, opacity, size=(20, 30)):
-  pictures = np.full((1, *size, 3), 100, np.uint8)
-  colours = np.array([RED, GREEN][: len(boxes)], np.uint8)[None]
-  drawn = outline_boxes(pictures, np.array([boxes]), np.array([opacity]), colours)
-  assert (pictures == 100).all() and drawn.dtype == np.uint8
-  return drawn[0]
-
-
-def test_an_outline_is_inside_its_box():
-  """Rows 5 to 15 and columns 6 to 24 of 20 x 30 pixels."""
-  drawn = outlined([[0.25, 0.2, 0.75, 0.8]], [1.0])
-  changed = (drawn != 100).any(-1)
-  rows, columns = np.argwhere(changed).T
-  assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 14, 6, 23)
-  assert changed.sum() == 10 * 18 - (10 - 2 * LINE) * (18 - 2 * LINE)
-  assert set(map(tuple, drawn[changed].tolist())) == {RED}
-
-
-def test_opacity_and_order():
-  whole = [0.0, 0.0, 1.0, 1.0]
-  drawn = outlined([whole, whole], [1.0, 0.5])
-  assert drawn[0, 0].tolist() == [125, 125, 0]
-  assert outlined([whole, whole], [0.5, 0.0])[0, 0].tolist() == [175, 50, 50]
-
-
-@pytest.mark.parametrize(
-  "box", [[-0.5, 0.1, 0.4, 0.9], [0.5, 0.9, 0.7, 1.6], [-2, -2, 3, 3], [1.2, 0, 1.4, 1]]
+from objectcentric_jax.plots.boxes import (
+  FAINT,
+  LEAST_SIDE,
+  SURE,
+  UNSURE,
+  box_panel,
+  cover_with_boxes,
+  draw_boxes,
+  presence_colours,
+  track_colours,
 )
-def test_boxes_that_leave_the_picture_are_cut_off(box):
-  drawn = outlined([box], [1.0])
-  top, left, bottom, right = np.round(np.array(box) * [20, 30, 20, 30]).astype(int)
-  expected = np.zeros((20, 30), bool)
-  for row in range(20):
-    for column in range(30):
-      inside = top <= row < bottom and left <= column < right
-      deep = top + LINE <= row < bottom - LINE and left + LINE <= column < right - LINE
-      expected[row, column] = inside and not deep
-  np.testing.assert_array_equal((drawn != 100).any(-1), expected)
+from objectcentric_jax.scene import Scene
+
+# Centre y, x, height, width: rows 21 to 63, columns 42 to 126 of 84 x 168 pixels.
+BOX = np.array([[[0.5, 0.5, 0.5, 0.5]]], np.float32)
+GREY = np.full((1, 84, 168, 3), 0.5, np.float32)
+FRAME, INSIDE, OUTSIDE = (22, 84), (42, 84), (10, 84)
+
+
+def test_frames_are_added_in_green_as_bright_as_the_box_is_present():
+  drawn = np.asarray(draw_boxes(GREY, BOX, np.array([[0.4]], np.float32)))[0]
+  np.testing.assert_allclose(drawn[FRAME], [0.5, 0.9, 0.5], atol=1e-5)
+  np.testing.assert_allclose(drawn[INSIDE], 0.5)
+  np.testing.assert_allclose(drawn[OUTSIDE], 0.5)
+  assert draw_boxes(GREY, BOX, np.array([[0.9]], np.float32)).max() == 1
+
+
+def covered(presence, **options):
+  boxes = np.repeat(BOX, len(presence), axis=1)
+  return np.asarray(cover_with_boxes(GREY, boxes, np.array([presence], np.float32), **options))[0]
+
+
+def at(picture, place):
+  """The pixel of an enlarged picture that a pixel of the small one became."""
+  factor = len(picture) // GREY.shape[1]
+  return picture[place[0] * factor + factor // 2, place[1] * factor + factor // 2]
+
+
+def test_frames_cover_what_is_behind_them_in_the_colour_of_their_presence():
+  sure = covered([1.0])
+  assert sure.shape == (252, 504, 3) and min(sure.shape[:2]) >= LEAST_SIDE
+  np.testing.assert_allclose(at(sure, FRAME), SURE, atol=1e-5)
+  for place in (INSIDE, OUTSIDE):
+    np.testing.assert_allclose(at(sure, place), 0.5)
+  unsure = covered([0.5])
+  np.testing.assert_allclose(at(unsure, FRAME), (np.array(UNSURE) + 0.5) / 2, atol=1e-5)
+
+
+def test_faint_boxes_are_left_out_and_frames_that_meet_mix():
+  np.testing.assert_allclose(covered([0.9 * FAINT]), 0.5)
+  colours = np.array([[[1, 0, 0], [0, 0, 1]]], np.float32)
+  mixed = covered([1.0, 1.0], colours=colours)
+  np.testing.assert_allclose(at(mixed, FRAME), [0.5, 0, 0.5], atol=1e-5)
+
+
+def test_colours_go_from_unsure_to_sure():
+  colours = np.asarray(presence_colours(jnp.array([0.0, 0.5, 0.75, 1.0])))
+  np.testing.assert_allclose(colours[[0, 1, 3]], [UNSURE, UNSURE, SURE], atol=1e-6)
+  assert (np.diff(colours[1:, 0]) != 0).all()
+
+
+def test_true_boxes_are_drawn_where_they_are_known():
+  scene = Scene(image=GREY, boxes=BOX, presence=np.zeros((1, 1), np.float32))
+  batch = {"image": GREY}
+  assert list(box_panel(scene, batch)) == ["boxes"]
+  edges = np.array([[[0.25, 0.25, 0.75, 0.75], [0, 0, 0, 0]]], np.float32)
+  rows = box_panel(scene, {**batch, "bboxes": edges, "num_objects": np.array([1], np.int32)})
+  assert list(rows) == ["boxes", "true boxes"]
+  np.testing.assert_allclose(rows["boxes"], 0.5)
+  np.testing.assert_allclose(at(np.asarray(rows["true boxes"][0]), FRAME), 1.0, atol=1e-5)
+  np.testing.assert_allclose(at(np.asarray(rows["true boxes"][0]), (1, 1)), 0.5)
 
 
 def test_tracks_keep_their_colour_and_near_ones_differ():
@@ -56,10 +84,3 @@ def test_tracks_keep_their_colour_and_near_ones_differ():
     others = np.delete(colours[:20], number, 0)
     assert np.abs(others - colours[number]).max(1).min() > 20
   assert np.abs(np.diff(colours, axis=0)).max(1).min() > 100
-
-
-def test_the_published_frames_are_as_bright_as_boxes_are_present():
-  image = np.zeros((1, 42, 42, 3), np.float32)
-  boxes = np.array([[[0.5, 0.5, 1.0, 1.0]]], np.float32)
-  drawn = np.asarray(draw_boxes(image, boxes, np.array([[0.75]], np.float32)))
-  assert drawn[0, 2, 21].tolist() == pytest.approx([0, 0.75, 0]) and (drawn[0, 21, 21] == 0).all()

@@ -5,6 +5,7 @@ import pytest
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.plots.scene import (
+  COLUMNS,
   PALETTE,
   colour_labels,
   component_figure,
@@ -138,6 +139,23 @@ def test_component_figure_has_a_row_for_every_part():
   whole = [[cell] for cell in OVERVIEW.values()] + [[]]
   rows = [*zip(whole, PARTS.values(), strict=True)]
   assert cells(figure, 96, 128) == [cell for left, right in rows for cell in [*left, *right]]
+
+
+def test_of_many_components_the_largest_are_shown():
+  """Component k of 20 has k + 1 rows."""
+  count = 20
+  rows = np.repeat(np.arange(count), np.arange(count) + 1)  # which component a row is
+  masks = (rows == np.arange(count)[:, None]).astype(np.float32)[None, :, :, None, None]
+  masks = masks.repeat(100, 3)
+  components = np.broadcast_to(
+    np.arange(count).reshape(1, -1, 1, 1, 1) / count, (*masks.shape[:4], 3)
+  )
+  pictures = scene_pictures(Scene((masks * components).sum(1), masks, components))
+  assert len(cells(scene_figure(pictures), len(rows), 100)) == 2 + COLUMNS
+  shown = cells(component_figure(pictures, 0), len(rows), 100)
+  component = [cell[0][0] for cell in shown[2 + COLUMNS :][:COLUMNS]]  # the row below "masked"
+  assert component == np.round(255 * np.arange(4, 20) / count).astype(int).tolist()
+  assert len(separate_pictures(pictures, 0)) == 2 + 5 * count
 
 
 def test_a_generated_scene_has_no_input():

@@ -103,16 +103,25 @@ def test_boxes_have_the_colour_of_their_track():
   ]
   assert {stack.shape for stack in whole.values()} == {(TIME, 6 * HEIGHT, 6 * WIDTH, 3)}
   for t, track in ((0, 5), (1, 9), (2, 5)):
-    edge = 6 * 2 * t, 100  # the bar's first row
+    edge, inside = (6 * 2 * t + 2, 100), (6 * 2 * t + 24, 100)
     colour = track_colours(np.array(track)).tolist()
-    assert whole["boxes"][t][edge].tolist() == colour
-    assert whole["true boxes"][t][edge].tolist() == track_colours(np.array(0)).tolist()
-    assert whole["segments"][t][edge].tolist() == colour
-    assert whole["input"][t][edge].tolist() == [204] * 3
+    np.testing.assert_allclose(whole["boxes"][t][edge], colour, atol=1)
+    np.testing.assert_allclose(whole["true boxes"][t][edge], track_colours(np.array(0)), atol=1)
+    assert whole["segments"][t][inside].tolist() == colour
+    assert whole["input"][t][inside].tolist() == [204] * 3
     below = 6 * (2 * t + 8) + 5, 100
     assert (whole["boxes"][t][below] == 0).all() and (whole["segments"][t][below] == 0).all()
-    assert whole["foreground share"][t][edge].tolist() == [255] * 3
+    assert whole["foreground share"][t][inside].tolist() == [255] * 3
     assert whole["foreground share"][t][below].tolist() == [0] * 3
+
+
+def test_true_segments_have_the_colours_of_true_boxes():
+  scene, batch = tracked()
+  batch["segmentation"] = 2 * scene.masks[:, :, 1].astype(np.uint8)
+  batch["segmentation"][:, 0, -1] = 7
+  segments = video_pictures(scene, 0, batch, background_ids=(0, 7)).whole["true segments"]
+  assert segments[0, 0, 100].tolist() == track_colours(np.array(1)).tolist()
+  assert (segments[0, 6 * 8 :] == 0).all()
 
 
 def test_one_background_is_shown_behind_the_foreground_too():

@@ -11,7 +11,8 @@ from objectcentric_jax.training.diagnostics import (
   PATIENCE,
   SETTLED,
   Diagnostics,
-  dead_foreground,
+  empty_foreground,
+  foreground_everywhere,
   found_anew,
   gradient_explosion,
   multiplier_at_bound,
@@ -52,6 +53,42 @@ def test_a_model_of_one_component_is_not_warned_of_it():
   assert one_component([{"reconstruction": 1.0}] * PATIENCE) is None
 
 
+def foreground(objects, share, alpha=-1.0):
+  return {"objects": objects, "foreground_share": share, "fixed_alpha": alpha}
+
+
+@pytest.mark.parametrize(
+  ("report", "words"),
+  [
+    (foreground(0.1, 0.02), "the foreground is empty: 0.1 objects are found an image"),
+    (foreground(5.0, 0.0001), "the foreground explains 0.01% of the image"),
+    ({"foreground_share": 0.0}, "the foreground explains 0.00% of the image"),
+    (foreground(5.0, 0.02), None),
+    (foreground(0.0, 0.0, alpha=0.1), None),  # it is not yet asked what is there
+    ({"reconstruction": 1.0}, None),
+  ],
+)
+def test_a_foreground_that_stays_empty(report, words):
+  message = empty_foreground([report] * PATIENCE)
+  assert empty_foreground([report] * (PATIENCE - 1)) is None
+  if words is None:
+    assert message is None
+  else:
+    assert message.startswith(f"{words}, and the background takes everything")
+    assert "config.train.schedules.fixed_alpha" in message and "presence_prior" in message
+    assert empty_foreground([report] * PATIENCE + [foreground(3.0, 0.1)]) is None
+
+
+def test_a_foreground_that_takes_everything():
+  message = foreground_everywhere([foreground(9.0, 0.97)] * PATIENCE)
+  assert message.startswith("the foreground explains 97% of the image and the background is not")
+  assert "config.model.background_deviation" in message
+  assert foreground_everywhere([foreground(9.0, 0.97)] * (PATIENCE - 1)) is None
+  assert foreground_everywhere([foreground(9.0, 0.9)] * PATIENCE) is None
+  assert foreground_everywhere([foreground(9.0, 0.97, alpha=0.1)] * PATIENCE) is None
+  assert foreground_everywhere([{}] * PATIENCE) is None
+
+
 @pytest.mark.parametrize(
   ("divergences", "collapsed"),
   [
@@ -72,18 +109,14 @@ def test_latents_that_say_nothing(divergences, collapsed):
   assert posterior_collapse([divergences] * (PATIENCE - 1)) is None
 
 
-def test_no_object_is_found():
-  dead = {"objects": 0.02, "foreground_share": 0.003}
-  message = dead_foreground([dead] * PATIENCE)
-  assert message.startswith(
-    "0.02 objects are found in a frame, and the foreground covers 0.3% of it"
+def test_advice_for_an_empty_foreground_of_videos():
+  message = empty_foreground(
+    [{"objects": 0.02, "tracked": 0.0, "foreground_share": 0.0}] * PATIENCE
   )
-  for advice in ("weaker decoder of the background", "more cells", "room for more objects"):
+  assert message.startswith("the foreground is empty: 0.02 objects are found an image")
+  for advice in ("a grid of more cells", "room for more objects", "weaker decoder"):
     assert advice in message
-  assert dead_foreground([dead] * (PATIENCE - 1)) is None
-  assert dead_foreground([dead] * PATIENCE + [{**dead, "objects": 0.3}]) is None
-  assert dead_foreground([{**dead, "foreground_share": 0.2}] * PATIENCE) is None
-  assert dead_foreground([{"reconstruction": 1.0}] * PATIENCE) is None
+  assert "config.train.schedules.fixed_alpha" not in message
 
 
 def test_objects_are_found_anew_in_every_frame():
@@ -103,7 +136,7 @@ def test_both_are_told_of_once():
   anew = {**dead, "objects": 5.0, "foreground_share": 0.2}
   told = [set(diagnostics.update(report)) for report in [dead] * 5 + [anew] * (SETTLED + 2)]
   expected = [set()] * len(told)
-  expected[PATIENCE - 1] = {"dead_foreground"}
+  expected[PATIENCE - 1] = {"empty_foreground"}
   expected[5 + SETTLED - 1] = {"found_anew"}
   assert told == expected
 

@@ -26,6 +26,16 @@ def torch_rmsprop(x, gradients, rate, decay, epsilon):
   return x
 
 
+def torch_rmsprop_with_momentum(x, gradients, rates, momentum, weight_decay):
+  square, buffer = np.zeros_like(x), np.zeros_like(x)
+  for g, rate in zip(gradients, rates, strict=True):
+    g = g + weight_decay * x
+    square = 0.99 * square + 0.01 * g * g
+    buffer = momentum * buffer + g / (np.sqrt(square) + 1e-8)
+    x = x - rate * buffer
+  return x
+
+
 def torch_adam(x, gradients, rates, beta1, beta2, epsilon):
   first, second = np.zeros_like(x), np.zeros_like(x)
   for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
@@ -53,6 +63,19 @@ def torch_sgd(x, gradients, rate, momentum):
     ),
     ({"name": "rmsprop", "rate": 1e-2}, torch_rmsprop(START, GRADIENTS, 1e-2, 0.99, 1e-8)),
     (
+      {
+        "name": "rmsprop",
+        "rate": {"kind": "piecewise", "values": (0.01, 0.002), "steps": (2,)},
+        "momentum": 0.9,
+        "weight_decay": 0.3,
+      },
+      torch_rmsprop_with_momentum(START, GRADIENTS, [0.01, 0.01, 0.002], 0.9, 0.3),
+    ),
+    (
+      {"name": "sgd", "rate": 0.1, "clip_value": 0.2},
+      torch_sgd(START, np.clip(GRADIENTS, -0.2, 0.2), 0.1, 0.0),
+    ),
+    (
       {"name": "adam", "rate": 0.1, "beta1": 0.5, "beta2": 0.8, "epsilon": 0.3},
       torch_adam(START, GRADIENTS, [0.1] * 3, 0.5, 0.8, 0.3),
     ),
@@ -74,6 +97,22 @@ def test_three_steps_follow_pytorch(config, expected):
     deltas, state = move({"x": jnp.asarray(gradient, jnp.float32)}, state, params)
     params = optax.apply_updates(params, deltas)
   np.testing.assert_allclose(params["x"], expected, rtol=2e-5, atol=1e-5)
+
+
+def test_muon_moves_every_direction_of_a_kernel_alike():
+  """The first step of a kernel with singular values over a range of 100 has all of them near 1."""
+  rng = np.random.default_rng(3)
+  left, _ = np.linalg.qr(rng.standard_normal((12, 4)))
+  right, _ = np.linalg.qr(rng.standard_normal((4, 4)))
+  gradient = (left * [100.0, 30.0, 5.0, 1.0]) @ right.T
+  kernel = {"x": jnp.zeros((2, 2, 3, 4), jnp.float32)}  # a convolution of 3 to 4 channels
+  optimizer = make_optimizer({"name": "muon", "rate": 0.5})
+  given = {"x": jnp.asarray(gradient.reshape(2, 2, 3, 4), jnp.float32)}
+  delta, _ = jax.jit(optimizer.update)(given, optimizer.init(kernel), kernel)
+  step = np.asarray(delta["x"]).reshape(12, 4) / -0.5
+  along = np.linalg.svd(left.T @ step @ right, compute_uv=False)
+  assert 0.3 < along.min() and along.max() < 1.3
+  np.testing.assert_allclose(step, left @ (left.T @ step), atol=1e-3)  # nowhere else
 
 
 def updated(groups, clip=0.0, gradients=None):
@@ -140,6 +179,7 @@ GOOD = {"loss": "error", "clip": 0.0, "groups": {"": {"name": "sgd", "rate": 1.0
     ([{"loss": "error", "groups": GOOD["groups"]}], "lacks clip"),
     ([GOOD | {"groups": {"": {"name": "adm", "rate": 1.0}}}], "'adm'.*adam"),
     ([GOOD | {"groups": {"": {"name": "adam"}}}], "needs a rate"),
+    ([GOOD | {"groups": {"": {"name": "muon", "rate": 1.0, "beta": 1.0}}}], "beta"),
     ([GOOD | {"groups": {"": {"name": "adam", "rate": 1.0, "beta3": 1.0}}}], "beta3"),
   ],
 )

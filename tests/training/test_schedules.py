@@ -29,6 +29,14 @@ FORMULAS = {
     {"kind": "exponential", "start": 2.0, "rate": 0.5, "steps": 10, "begin": 3},
     lambda step: 2.0 * 0.5 ** (max(step - 3, 0) / 10),
   ),
+  "exponential_to_an_end": (
+    {"kind": "exponential", "start": 2.0, "rate": 0.5, "steps": 10, "end": 0.7},
+    lambda step: max(2.0 * 0.5 ** (step / 10), 0.7),
+  ),
+  "periodic": (
+    {"kind": "periodic", "value": 3.0, "period": 10, "first": 9, "also": (0,)},
+    lambda step: 3.0 if step == 0 or step % 10 == 9 else 0.0,
+  ),
   "cosine": ({"kind": "cosine", "peak": 2.0, "steps": 40, "warmup": 10, "end": 0.5}, half_cosine),
   "piecewise": (
     {"kind": "piecewise", "values": [1.0, 0.5, 0.0], "steps": [4, 20]},
@@ -64,6 +72,7 @@ def test_cosine_without_warmup_starts_at_its_peak():
     ({"kind": "cosine", "peak": 1.0, "steps": 5, "warmup": 5}, ["positive"]),
     ({"kind": "piecewise", "values": [1.0], "steps": [3]}, ["1 and 1"]),
     ({"kind": "constant", "value": 1.0, "speed": 2}, ["speed"]),
+    ({"kind": "periodic", "value": 1.0, "period": 0}, ["period is 0"]),
   ],
 )
 def test_unusable_settings_name_the_schedule(config, words):

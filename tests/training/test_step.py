@@ -126,3 +126,20 @@ def test_frozen_parameters_stay_to_the_bit():
     state, _ = step(state, batch)
   np.testing.assert_array_equal(state.params["decoder"]["kernel"], before["decoder"]["kernel"])
   assert (np.asarray(state.params["encoder"]["kernel"]) != before["encoder"]["kernel"]).any()
+
+
+@pytest.mark.parametrize("parallel", ["jit", "pmap"])
+def test_an_update_is_left_out_where_its_schedule_is_not_above_zero(parallel):
+  """Parameters and optimiser stay to the bit, as if the update were not there."""
+  momentum = SGD | {"momentum": 0.9}
+  groups = {"decoder": momentum, "encoder": {"name": "frozen"}}
+  updates = [TWO[0], {"loss": "size", "clip": 0.0, "groups": groups, "when": "due"}]
+  due = {"kind": "periodic", "value": 5.0, "period": 3, "first": 2}
+  step, state, batch = prepared(updates, {"due": due}, parallel)
+  for number in range(4):
+    before = jax.device_get((state.params["decoder"], state.optimizers[1]))
+    state, report = step(state, batch)
+    after = jax.device_get((state.params["decoder"], state.optimizers[1]))
+    moved = [(a != b).any() for a, b in zip(*map(jax.tree.leaves, (after, before)), strict=True)]
+    assert all(moved) if number == 2 else not any(moved)
+    assert (report["size/loss"] > 0) == (number == 2) and report["error/loss"] > 0

@@ -229,11 +229,13 @@ class LociTask:
     """Reconstructions of all frames; the masks "prediction" are those expected one frame before.
 
     Those expected in the first frame are what the slots showed before the video began. Of a single
-    image both are those of the last step.
+    image both are those of the last step. Latents are position, gestalt and priority of each slot,
+    as in `Latents.packed`; the background, which comes last, has none: zeros.
     """
 
     def keep(seen, step):
-      return seen.reconstruction, seen.latents.packed(), seen.prediction.masks
+      latents = jnp.pad(seen.latents.packed(), ((0, 0), (0, 1), (0, 0)))
+      return seen.reconstruction, latents, seen.prediction.masks
 
     watched = self.watch(params, model_state, batch, rng, sample, keep)[1]
     view, latents, expected = watched

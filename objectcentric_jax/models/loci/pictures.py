@@ -1,7 +1,15 @@
 """Pictures of Loci-Segmented: `Task.panels` of the whole model and what they are made of.
 
-They stand for the `--save` options of CognitiveModeling/Loci-Segmented (its
-model/scripts/evaluation.py).
+`python -m experiments.visualise --workdir DIR --what NAME` draws them with captions, for images and
+videos, and with --separate every picture in a file of its own. For the options of the published
+model.main (model/scripts/evaluation.py of CognitiveModeling/Loci-Segmented):
+
+  --save           frames: pictures, depth, masks and uncertainty as they are, seen and expected;
+                   slots: colours, depth, masks, position, what is hidden, codes; middle frame
+  --save-proposal  proposals, of a run of the proposal network
+  --individual     --separate
+  --add-text       always
+  latent-*.pickle  python -m experiments.export --what latents
 """
 
 from typing import Any

@@ -16,36 +16,24 @@ import numpy as np
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.losses.bernoulli import bernoulli_kl
-from objectcentric_jax.losses.gaussian import normal_kl
+from objectcentric_jax.nn.cells import cell_centres, presence_logits
 from objectcentric_jax.nn.convolution import Conv
+from objectcentric_jax.nn.gaussian import Gaussian, draw_gaussian
 from objectcentric_jax.nn.glimpses import cut, paste, paste_sum
 from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.moments import at_least_float32
-from objectcentric_jax.nn.noise import Sample, draw_logistic, draw_normal
+from objectcentric_jax.nn.noise import Sample, draw_logistic
 from objectcentric_jax.nn.relaxed_bernoulli import relaxed_bernoulli
 from objectcentric_jax.nn.subpixel import ConvGroupNorm, SubPixelDecoder
 
 Array = jax.Array
 
-LARGEST_LOGIT = 8.8  # of the presence of an object
 IMPORTANCE = 100.0  # makes the nearest object hide the others almost completely
+# A frame at the rim of a box that objects should keep clear, and what it weighs.
+BOUNDARY_SIDE, BOUNDARY_WIDTH = 32, 6
 BOUNDARY_WEIGHT = 1000.0
-BOUNDARY_SHARE = 6 / 32  # of a glimpse's side: width of the frame that objects should keep clear
 HEAD_FEATURES = 128  # of the volume from which presence and position are read
 GLIMPSE_BLOCKS = ((128, 16), (128, 16), (64, 8), (32, 8), (16, 4))  # (channels, groups) of the last
-
-
-@flax.struct.dataclass
-class Gaussian:
-  """A diagonal Gaussian and a draw from it, each [B, N, D]."""
-
-  mean: Array
-  deviation: Array
-  value: Array
-
-  def kl(self, prior_mean: Array | float = 0.0, prior_deviation: Array | float = 1.0) -> Array:
-    """To the prior, summed over cells: [B], nats."""
-    return normal_kl(self.mean, self.deviation, prior_mean, prior_deviation).sum(1)
 
 
 @flax.struct.dataclass
@@ -98,10 +86,10 @@ class Foreground:
     presence = bernoulli_kl(self.probability, presence_prior)
     return {
       "kl_presence": presence.sum((1, 2)),
-      "kl_scale": self.scale.kl(scale_mean, scale_deviation),
-      "kl_shift": self.shift.kl(),
-      "kl_depth": self.depth.kl(),
-      "kl_what": self.what.kl(),
+      "kl_scale": self.scale.kl(scale_mean, scale_deviation).sum(1),
+      "kl_shift": self.shift.kl().sum(1),
+      "kl_depth": self.depth.kl().sum(1),
+      "kl_what": self.what.kl().sum(1),
     }
 
 
@@ -224,7 +212,7 @@ class ForegroundNetwork(nn.Module):
     def cells(head):
       return at_least_float32(head(features)).reshape(len(image), self.grid**2, -1)
 
-    logits = LARGEST_LOGIT * jnp.tanh(cells(self.presence_head))
+    logits = presence_logits(cells(self.presence_head))
     noise = draw_logistic(self, sample, "presence", logits.shape, logits.dtype)
     presence = relaxed_bernoulli(logits, temperature, noise)
     depth = self._draw(cells(self.depth_head), sample, "depth")
@@ -265,14 +253,11 @@ class ForegroundNetwork(nn.Module):
   def _draw(self, raw: Array, sample: Sample, name: str, smallest: float = 0.0) -> Gaussian:
     mean, raw_deviation = jnp.split(raw, 2, axis=-1)
     deviation = nn.softplus(raw_deviation) + smallest
-    noise = draw_normal(self, sample, name, mean.shape, mean.dtype)
-    return Gaussian(mean, deviation, mean + deviation * noise)
+    return draw_gaussian(self, sample, name, mean, deviation)
 
   def _boxes(self, scale: Array, shift: Array) -> Array:
     """A box may be of any size; its centre stays within one cell of that of its own cell."""
-    rows, columns = np.divmod(np.arange(self.grid**2), self.grid)
-    cell = jnp.asarray(np.stack([columns, rows], axis=-1)[None], shift.dtype)
-    centre = (2 / self.grid) * (cell + 0.5 + jnp.tanh(shift)) - 1
+    centre = cell_centres(shift, self.grid)
     return jnp.concatenate([nn.sigmoid(scale), centre], axis=-1)
 
   def _render(self, colours, alphas, depth, presence, boxes) -> tuple[Array, ...]:
@@ -287,15 +272,15 @@ class ForegroundNetwork(nn.Module):
     weights = nn.softmax(pasted[..., :1], axis=1)
     weighted = weights * pasted[..., 1:]
     summed = weighted.sum(1)
-    frame = jnp.asarray(boundary_frame(self.glimpse), presence.dtype)
+    frame = jnp.asarray(boundary_frame(), presence.dtype)
     boundary = paste_sum(presence[..., None, None] * frame[None, None], boxes, *size)
     masks = weighted[..., :1]
     return weights, masks, summed[..., 1:], summed[..., :1], BOUNDARY_WEIGHT * boundary
 
 
-def boundary_frame(side: int) -> np.ndarray:
-  """[side, side, 1]: one over the number of pixels in a frame at the rim, 0 inside."""
-  frame = np.full((side, side, 1), 1 / side**2)
-  width = round(BOUNDARY_SHARE * side)
-  frame[width : side - width, width : side - width] = 0
+def boundary_frame() -> np.ndarray:
+  """[s, s, 1] with s = BOUNDARY_SIDE: 1 / s^2 in the frame, 0 inside; the same for all glimpses."""
+  frame = np.full((BOUNDARY_SIDE, BOUNDARY_SIDE, 1), 1 / BOUNDARY_SIDE**2)
+  inside = slice(BOUNDARY_WIDTH, BOUNDARY_SIDE - BOUNDARY_WIDTH)
+  frame[inside, inside] = 0
   return frame

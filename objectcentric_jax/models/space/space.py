@@ -27,8 +27,10 @@ from objectcentric_jax.models.space.background import (
 )
 from objectcentric_jax.models.space.foreground import Foreground, ForegroundNetwork, grid_strides
 from objectcentric_jax.nn.compute import compute_dtype, unroll_length
+from objectcentric_jax.nn.glimpses import image_boxes
 from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import NOISE, Sample
+from objectcentric_jax.plots.boxes import box_panel, draw_boxes
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -113,6 +115,10 @@ class SpaceTask:
   def losses(self):
     return {"elbo": self.elbo}
 
+  @property
+  def panels(self):
+    return {"boxes": self.box_pictures, "demo": self.demo_pictures}
+
   def init(self, rng, batch):
     rngs = {"params": rng, NOISE: rng}
     variables = dict(self.network.init(rngs, batch["image"], 1.0, -1.0))
@@ -135,7 +141,7 @@ class SpaceTask:
       "mse": ((posterior.image - image) ** 2).mean(),
       "objects": (probability > 0.5).sum((1, 2)).mean(dtype=probability.dtype),
       "foreground_share": foreground.alpha.mean(),
-      **mask_report(posterior.background.masks),
+      **{f"background_{n}": v for n, v in mask_report(posterior.background.masks).items()},
     }
     return elbo + boundary, (model_state, report)
 
@@ -179,6 +185,15 @@ class SpaceTask:
     posterior = self.posterior(params, model_state, batch["image"], rng, sample)
     return self.objective_terms(posterior, batch["image"], self.settled)
 
+  def box_pictures(self, params, model_state, batch, rng):
+    """Boxes over the images; latents at their means."""
+    return box_panel(self.scene(params, model_state, batch, rng, sample=False), batch)
+
+  def demo_pictures(self, params, model_state, batch, rng):
+    """The tiles of the published demonstration; latents at their means."""
+    posterior = self.posterior(params, model_state, batch["image"], rng, sample=False)
+    return demo_panel(posterior, batch["image"])
+
 
 def mixed_log_likelihood(foreground: Array, background: Array, alpha: Array) -> Array:
   """Log likelihood of the mixture of both per pixel and channel, summed: [B], nats.
@@ -201,8 +216,9 @@ def boundary_error(foreground: Foreground) -> Array:
 def scene_of(posterior: Posterior) -> Scene:
   """The scene: the foreground as one component, then those of the background.
 
-  The boxes are those of all cells; their presence is the probability of an object. The mask stack
-  "objects" has a mask for each cell, then those of the background.
+  The boxes are those of all cells, their presence the probability of an object; the latents say
+  what is in the boxes. The mask stack "objects" has a mask for each cell, then those of the
+  background.
   """
   foreground, background, alpha = posterior.foreground, posterior.background, posterior.alpha
   behind = (1 - alpha)[:, None] * background.masks
@@ -212,16 +228,36 @@ def scene_of(posterior: Posterior) -> Scene:
     masks=jnp.concatenate([alpha[:, None], behind], axis=1),
     components=jnp.concatenate([foreground.image[:, None], background.components], axis=1),
     other_masks={"objects": jnp.concatenate([foreground.masks, behind], axis=1)},
+    latents=foreground.what.mean,
     background=jnp.asarray(np.arange(count) > 0),
     boxes=image_boxes(foreground.boxes),
     presence=foreground.probability[..., 0],
   )
 
 
-def image_boxes(boxes: Array) -> Array:
-  """Boxes of `objectcentric_jax.nn.glimpses` as those of a scene: [B, N, 4] either way."""
-  width, height, x, y = jnp.split(boxes, 4, axis=-1)
-  return jnp.concatenate([(y + 1) / 2, (x + 1) / 2, height, width], axis=-1)
+def demo_panel(posterior: Posterior, image: Array) -> dict[str, Array]:
+  """The tiles of the published demonstration, in its order: row -> [B, H, W, 1 or 3].
+
+  Image, reconstruction, foreground without and with boxes (as bright as they are drawn to be
+  present), background, the background's components under their masks, masks, components, alpha.
+  """
+  foreground, background = posterior.foreground, posterior.background
+  boxes, presence = image_boxes(foreground.boxes), foreground.presence[..., 0]
+  rows = {
+    "image": image,
+    "reconstruction": posterior.image,
+    "foreground": foreground.image,
+    "foreground, boxes": draw_boxes(foreground.image, boxes, presence),
+    "background": background.image,
+  }
+  stacks = {
+    "masked": background.masks * background.components,
+    "mask": background.masks,
+    "component": background.components,
+  }
+  for name, stack in stacks.items():
+    rows |= {f"{name} {k + 1}": stack[:, k] for k in range(stack.shape[1])}
+  return {**rows, "alpha": posterior.alpha}
 
 
 FOREGROUND_FIELDS = {

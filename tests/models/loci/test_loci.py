@@ -54,7 +54,7 @@ def test_sizes_must_divide():
 
 def test_depth_is_asked_for():
   config = loci_config()
-  config.data.fields = ("video", "segmentation")
+  config.data.fields, config.data.preprocess = ("video", "segmentation"), ()
   with pytest.raises(InputError, match="config.data.fields lacks depth"):
     jax.eval_shape(make_task(config.model).init, jax.random.key(0), batch_of(config))
 

@@ -1,0 +1,24 @@
+"""SCALOR on people on one photograph, heavily blurred, from above: its MOTSynth extension, 128x128.
+
+python -m data.prepare motsynth/blurred_radius24 --from RAW
+python -m experiments.train --config configs/scalor/motsynth_blurred24.py --workdir runs/blurred24
+
+20,000 steps of 8 clips of 10 frames, RMSprop 4e-5; its authors show checkpoints of 8,000 to 13,600
+steps. Published numbers: none; there are pictures.
+
+Append `:smoke` for two steps on made-up scenes of these shapes; `:perceptual`, `:adversarial` or
+`:perceptual_adversarial` for the losses of the extension (the perceptual ones need
+--config.model.perceptual.weights=FILE, torchvision's VGG16); `:fixed_background` or
+`:uncropped_fixed_background` for its background analysis; `:grid6`, `:grid7` for its other grids.
+"""
+
+from configs import datasets, variants
+from configs.scalor import _base
+
+
+def get_config(variant: str = ""):
+  config = _base.get_config()
+  datasets.motsynth(config, "blurred_radius24")
+  _base.objects(config, 45)
+  _base.extension(config)
+  return variants.apply(config, variant, **_base.EXTENSION_VARIANTS)
