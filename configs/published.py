@@ -8,6 +8,7 @@ from pathlib import Path
 
 # Model of checkpoint_import -> name of the file or its folder -> config.
 CHECKPOINTS = {
+  "object_pursuit": {"multinet_vos_davis": "configs/object_pursuit/joint_vos_davis.py"},
   "space": {
     "3d_room_large": "configs/space/obj3d_large.py",
     "3d_room_small": "configs/space/obj3d_small.py",

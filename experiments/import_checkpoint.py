@@ -6,6 +6,7 @@ MODEL is a module of objectcentric_jax/checkpoint_import, such as genesis_v2. Th
 describe the network in the file; without --config it is chosen by the file's name, where that is
 one of a published checkpoint. Evaluate and visualise take the resulting DIR. Where the published
 code does otherwise than our defaults, the config of DIR does so too, unless it says the opposite.
+Where a model is published as a folder of files, give the folder.
 """
 
 import importlib
@@ -94,8 +95,10 @@ def main(arguments):
     raise InputError(f"--config is of {config.task}, the importer {model} is of {known}")
   if (workdir / "config.json").exists():
     raise InputError(f"{workdir} already holds a run; choose another folder")
-  checkpoint = torch_file.read(source)
+  checkpoint = getattr(importer, "read", torch_file.read)(source)
   state_dict = torch_file.state_dict(checkpoint, source)
+  if hasattr(importer, "sizes"):
+    config.model.update(importer.sizes(state_dict, config.model))
   as_published = behave_as_published(config, importer, state_dict, source)
   wrapper = checkpoint if any(key in checkpoint for key in torch_file.STATE_DICTS) else {}
 

@@ -210,7 +210,7 @@ class Source:
   """
 
   def __init__(self, workdir: str, config: ml_collections.ConfigDict):
-    like = nothing_known(config, build.make_task(config))
+    like = nothing_known(config, build.make_task(config), initialised=False)
     self._where, self._model = f"--source {workdir}", model_of(workdir, like)
     self.bases = latents_of(workdir, self._where, "bases", like)
 

@@ -21,11 +21,17 @@ from objectcentric_jax.training.optimizers import parameter_paths
 from objectcentric_jax.training.task import Task
 
 
-def nothing_known(config: ml_collections.ConfigDict, task: Task) -> Knowledge:
-  """Networks as they are initialised, and a memory with room."""
+def nothing_known(
+  config: ml_collections.ConfigDict, task: Task, initialised: bool = True
+) -> Knowledge:
+  """Networks as they are initialised, or of zeros as a template, and a memory with room."""
   batch, key = build.example_batch(config), jax.random.key(config.seed)
   batch = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), batch)
-  params, model_state = jax.jit(task.init)(key, batch)
+  if initialised:
+    params, model_state = jax.jit(task.init)(key, batch)
+  else:
+    shapes = jax.eval_shape(task.init, key, batch)
+    params, model_state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
   size = config.model.latent_size
   shapes = jax.eval_shape(task.generate, params, jnp.zeros((1, size)))
   shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shapes)

@@ -67,7 +67,7 @@ class Learned:
     self.config.model.kind = "base"
     self.task = build.make_task(self.config)
     store = Store(workdir, 0.0)
-    knowledge, _ = store.restore(nothing_known(self.config, self.task))
+    knowledge, _ = store.restore(nothing_known(self.config, self.task, initialised=False))
     store.close()
     names = [known.name for known in knowledge.objects]
     number = number_of(asked, names, len(names))

@@ -27,7 +27,9 @@ from tests.conftest import ROOT, finish, run, start
 SHARED = {"__init__", "_base", "_generated", "_pursuit", "datasets", "genesis_repository"}
 SHARED |= {"published", "sections", "variants"}
 CONFIGS = sorted(
-  path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py") if path.stem not in SHARED
+  path.relative_to(ROOT)
+  for path in (ROOT / "configs").rglob("*.py")
+  if path.stem not in SHARED and not path.stem.startswith("_")
 )
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=str)
 
@@ -130,7 +132,7 @@ def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
   found = {}
   for path in CONFIGS:
     found[path, ""] = (path, "")
-    for variant in set(variants_of(path)) - {"smoke"}:
+    for variant in sorted(set(variants_of(path)) - {"smoke"}):
       found.setdefault((load(path).get_config().task, variant), (path, variant))
   return list(found.values())
 

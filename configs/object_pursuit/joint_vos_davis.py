@@ -5,9 +5,8 @@ python -m data.prepare davis/2016 --from RAW
 python -m experiments.train --config configs/object_pursuit/joint_vos_davis.py --workdir runs/joint
 
 The setting of the published checkpoint multinet_vos_davis.pth: sequences of YouTube-VOS with one
-object and at least 32 frames, and those of DAVIS to train with. How many these are is in the
-checkpoint (rows of its `z`); set config.model.objects to it before an import. 100 epochs of 8
-frames of one object each.
+object and at least 32 frames, and those of DAVIS to train with. An import takes the
+number of objects from the file. 100 epochs of 8 frames of one object each.
 
 Append `:smoke` for two steps on made-up scenes of these shapes, `:whole` to generate the backbone,
 too, `:deeplab` for one network of all objects to compare with, `:published` to score as published.

@@ -1,7 +1,8 @@
 """Names of published Object Pursuit checkpoints (pptrick/Object-Pursuit).
 
 A joint checkpoint holds `z`, `hypernet.*` and `backbone.*`; the files of a pursuit hold parts of
-it, also as `blocks.*` and `module.*`. The baselines have the names of their PyTorch modules.
+it, also as `blocks.*` and `module.*`. Its folder is read as such a checkpoint, with a latent for
+each object that it knows. The baselines have the names of their PyTorch modules.
 """
 
 from collections.abc import Mapping
@@ -149,6 +150,36 @@ def _moments(published: str, ours: str) -> dict[str, Target]:
 
 
 # Import
+
+
+def read(source: str | Path) -> Any:
+  """A checkpoint file, or the folder of a pursuit as one joint checkpoint.
+
+  Raises:
+    InputError: as `torch_file.read`, and where a folder is none of a pursuit.
+  """
+  folder = Path(source)
+  if not folder.is_dir():
+    return torch_file.read(folder)
+  parts = {HYPERNETWORK: folder / "checkpoint" / "hypernet.pth"}
+  if (folder / "checkpoint" / "backbone.pth").exists():  # else it is generated, too
+    parts[BACKBONE] = folder / "checkpoint" / "backbone.pth"
+  latents = next((f for f in (folder / "zs", folder / "Bases") if f.is_dir()), None)
+  if latents is None or not parts[HYPERNETWORK].exists():
+    raise InputError(f"{folder} is no pursuit: it lacks zs/ or checkpoint/hypernet.pth")
+  state_dict = {LATENTS: read_latents(latents)}
+  for prefix, file in parts.items():
+    found = canonical(torch_file.read(file))  # holds more than tensors, which is left out
+    state_dict |= {name: x for name, x in found.items() if name.startswith(f"{prefix}.")}
+  return state_dict
+
+
+def sizes(state_dict: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> dict[str, int]:
+  """The fields of `config.model` that follow from how many latents there are."""
+  if LATENTS not in state_dict or config["kind"] != "multinet":
+    return {}
+  objects, latent_size = np.shape(state_dict[LATENTS])
+  return {"objects": objects, "latent_size": latent_size}
 
 
 def import_parameters(

@@ -64,3 +64,19 @@ def test_latents_from_a_folder_and_from_one_file(tmp_path):
     importer.read_latents(tmp_path / "other.pth")
   with pytest.raises(InputError, match="holds no latents"):
     importer.read_latents(tmp_path)
+
+
+def test_the_folder_of_a_pursuit_is_read_as_one_checkpoint(tmp_path):
+  for name in ("checkpoint", "zs"):
+    (tmp_path / name).mkdir()
+  with pytest.raises(InputError, match="no pursuit"):
+    importer.read(tmp_path)
+  one = np.ones(1, np.float32)
+  save_zip(tmp_path / "checkpoint" / "hypernet.pth", {"blocks.a.expand_linear.bias": one})
+  save_zip(tmp_path / "checkpoint" / "backbone.pth", {"module.conv1.weight": one, "epoch": 3})
+  save_zip(tmp_path / "zs" / "z_0000.json", {"z": np.zeros(4, np.float32)})
+  save_zip(tmp_path / "zs" / "z_0001.json", {"z": np.ones(4, np.float32)})
+  found = importer.read(tmp_path)
+  assert set(found) == {"z", "hypernet.blocks.a.expand_linear.bias", "backbone.conv1.weight"}
+  assert importer.sizes(found, {"kind": "multinet"}) == {"objects": 2, "latent_size": 4}
+  assert importer.sizes(found, {"kind": "base"}) == {}
