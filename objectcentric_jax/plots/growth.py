@@ -127,5 +127,5 @@ def point_map(
   first, second = (f"direction {i + 1} ({100 * s:.0f} % of variance)" for i, s in enumerate(shares))
   tidy(panel, x=first, y=second)
   panel.margins(0.15)
-  panel.legend(fontsize=8, frameon=False)
+  figure.legend(loc="outside upper center", ncols=4, fontsize=8, frameon=False)
   save_figure(figure, path)
