@@ -10,6 +10,7 @@ import jax
 import ml_collections
 import numpy as np
 
+from configs import sections
 from experiments.scores import fitting_metrics, of_prepared, prepared
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
@@ -118,6 +119,14 @@ def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
   return jax.eval_shape(as_float, batch)
 
 
+def stored_config(workdir: Path) -> ml_collections.ConfigDict:
+  """The config of a run; what later versions added to the shared sections has its default."""
+  config, base = read_config(workdir), sections.base().to_dict()
+  for name in ("data", "train", "eval"):
+    config[name] = base[name] | config[name]
+  return ml_collections.ConfigDict(config)
+
+
 class Restored:
   """A trained or imported model of a workdir, ready for use; what it carried is left behind.
 
@@ -128,7 +137,7 @@ class Restored:
   """
 
   def __init__(self, workdir: Path, devices: Devices, best: bool = False, overrides=None):
-    self.config = ml_collections.ConfigDict(read_config(workdir))
+    self.config = stored_config(workdir)
     for name, value in (overrides or {}).items():
       self.config.update_from_flattened_dict({name: value})
     self.task = make_task(self.config)

@@ -20,7 +20,6 @@ from absl import flags
 from experiments import build, command, pictures
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.plots.grid import save
-from objectcentric_jax.training.checkpoints import read_config
 from objectcentric_jax.training.devices import Devices
 
 FLAGS = flags.FLAGS
@@ -45,7 +44,7 @@ def main(_):
   if FLAGS.component is not None and what != "traversal":
     raise InputError(f"--component is for --what traversal, not {what}")
   workdir = Path(FLAGS.workdir)
-  config = read_config(workdir)
+  config = build.stored_config(workdir)
   split = FLAGS.split or config["eval"]["test_split"]
   if what == "data":
     files = pictures.draw_data(build.open_examples(config, split), count)

@@ -77,6 +77,13 @@ def test_the_seed_decides_the_draws():
   assert evaluate(8, 16, sample=False)["draw"] == 0
 
 
+def test_one_evaluator_for_several_seeds():
+  batches = lambda: evaluation_batches(EXAMPLES, 16, 37)  # noqa: E731
+  evaluator = Evaluator(Blur(), (distance,), Devices(), seed=0)
+  assert evaluator(PARAMS, MODEL_STATE, batches(), seed=3) == evaluate(16, 37, seed=3)
+  assert evaluator(PARAMS, MODEL_STATE, batches()) == evaluate(16, 37, seed=0)
+
+
 def test_what_is_not_a_number_is_named_with_its_example():
   first = int(np.argmax(EXAMPLES.arrays["num_objects"] > 2))
   assert 0 < first < 64

@@ -23,14 +23,14 @@ from tests.golden.genesisv2 import model_config
 
 CASES = runner.find_cases(golden.PUBLIC)
 # Gradients of a hundred layers in float64, term by term or over frames: a minute or two each.
-SLOW = ["space/*_train_*", "scalor/*"]
-SLOW += [
-  f"object_pursuit/{name}"
-  for name in (
-    *("hypernet_*", "multinet_*", "*_baseline"),
-    *("*_coefficients", "*_object", "*_base", "*_step"),
-  )
-]
+OBJECTS = (
+  *("hypernet_*", "multinet_*", "*_baseline"),
+  *("*_coefficients", "*_object", "*_base", "*_step"),
+)
+FRAMES = ("stage*", "background_*", "pretrain_[mdr]*", "proposal_[dr]*", "loci_*")
+SLOW = ("space/*_train_*", "scalor/*")
+SLOW += tuple(f"object_pursuit/{name}" for name in OBJECTS)
+SLOW += tuple(f"loci_s/{name}" for name in FRAMES)
 
 
 def marked(folder):

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import build, loci_stages
 from objectcentric_jax.errors import InputError
+from objectcentric_jax.training.devices import without_carry
 
 
 def shapes_of(stage, family):
@@ -17,11 +18,12 @@ def shapes_of(stage, family):
   config.data.batch_size = 1
   task = build.make_task(config)
   params, model_state = jax.eval_shape(task.init, jax.random.key(0), build.example_batch(config))
-  flat = flax.traverse_util.flatten_dict({"params": params, "model_state": model_state}, sep="/")
+  model = {"params": params, "model_state": without_carry(model_state)}
+  flat = flax.traverse_util.flatten_dict(model, sep="/")
   return {path: leaf.shape for path, leaf in flat.items()}
 
 
-@pytest.mark.parametrize("stage", ["stage1", "stage2"])
+@pytest.mark.parametrize("stage", ["stage1", "stage2", "loci"])
 def test_every_part_is_where_the_stage_before_has_it(stage):
   ours = shapes_of(stage, "generated")
   for before, parts in loci_stages.STAGES[stage].parts.items():
@@ -33,8 +35,8 @@ def test_every_part_is_where_the_stage_before_has_it(stage):
 
 
 @pytest.mark.parametrize("family", loci_stages.FAMILIES)
-def test_configs_of_first_stages_exist(family):
-  for stage in ("mask", "depth", "rgb", "stage1", "stage2", "background"):
+def test_configs_of_all_stages_exist(family):
+  for stage in loci_stages.STAGES:
     assert importlib.util.find_spec(f"configs.loci.{loci_stages.STAGES[stage].configs[family]}")
 
 

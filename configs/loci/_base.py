@@ -26,7 +26,9 @@ TRAINED = {"name": "ranger", "rate": 1e-4, "weight_decay": 1e-3}
 FROZEN = {"name": "frozen"}
 WEIGHTS = {"a": 7.1, "b": 6.4, "c": 6.1, "d": 11.1, "e": 13.3, "f": 7.5}  # of MOVi's sets
 MOVING_CAMERA = ("e", "f")
-FAR = {"a": 20.0, "b": 40.0, "c": 80.0, "d": 80.0, "e": 80.0, "f": 80.0}  # depth that becomes 1
+# Distance that becomes depth 1. How the authors scaled depth to 8 bits is not known; their own HDF5
+# files (data/loci_hdf5) hold depth between 0 and 1.
+FAR = {"a": 20.0, "b": 40.0, "c": 80.0, "d": 80.0, "e": 80.0, "f": 80.0}
 NOT_HYPER = r"^encoder/(hyper_weights/|priority/|[a-z]+/gain$)"  # what stage 1 does not use
 PRIORITY = r"^encoder/priority/"
 

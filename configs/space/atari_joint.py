@@ -7,7 +7,8 @@ python -m experiments.train --config configs/space/atari_joint.py --workdir runs
 at 1; alpha is 0.1 for the first 4,000 steps. Published numbers: none that we know of.
 
 Append `:smoke` for two steps on made-up scenes of these shapes, `:published_colours` for
-red and blue exchanged, as the published checkpoint wants it.
+red and blue exchanged, as the published checkpoint wants it, `:laptop` for a small training on
+recorded pictures.
 """
 
 from configs import variants

@@ -7,7 +7,8 @@ python -m experiments.train --config configs/space/atari_space_invaders.py --wor
 at 1; alpha is 0.2 for the first 2,000 steps. Published numbers: none that we know of.
 
 Append `:smoke` for two steps on made-up scenes of these shapes, `:published_colours` for
-red and blue exchanged, as the published checkpoint wants it.
+red and blue exchanged, as the published checkpoint wants it, `:laptop` for a small training on
+recorded pictures.
 """
 
 from configs import variants

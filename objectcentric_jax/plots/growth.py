@@ -68,7 +68,7 @@ def score_matrix(
     raise ValueError(f"scores {scores.shape} for {len(rows)} rows and {len(columns)} columns")
   labels = CELL_INCHES * (2 + max(map(len, [*rows, *columns])) / 5)
   width, height = CELL_INCHES * len(columns) + labels, CELL_INCHES * len(rows) + labels
-  figure = new_figure(max(width, 3.5), max(height, 2.5), "matrices of scores")
+  figure = new_figure(max(width, 5.0), max(height, 2.5), "matrices of scores")
   panel = figure.subplots()
   panel.imshow(np.where(np.isfinite(scores), scores, np.nan), cmap="Greys", vmin=0, vmax=1)
   for row, column in np.argwhere(np.isfinite(scores)):
@@ -78,7 +78,7 @@ def score_matrix(
     panel.text(column, row, text, ha="center", va="center", color=ink, fontsize=7)
   panel.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize=8)
   panel.set_yticks(range(len(rows)), rows, fontsize=8)
-  panel.set_title(title, fontsize=11)
+  figure.suptitle(title, fontsize=11)
   panel.tick_params(length=0)
   panel.spines[:].set_visible(False)
   save_figure(figure, path)

@@ -45,7 +45,6 @@ class Task(Protocol):
       [B, H, W, C] or [B, T or K, H, W, C] in [0, 1]}, which `experiments.visualise` draws.
     whole_batches: True where what it says of an example depends on the others of the batch, as with
       batch normalisation by the batch's statistics: it is then never given one example at a time.
-
     scores: (params, model_state, batch, rng) -> {name: values [B]}, scores that need more than a
       scene; their means are taken.
     check_ready: () raises InputError where something is missing that a new training needs, such as

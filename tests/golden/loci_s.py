@@ -261,25 +261,26 @@ def pair_of(inputs: dict) -> Pair:
 def check_losses(case: dict, arrays: dict, inputs: dict) -> list[golden.Result]:
   """Single losses and helpers, and the gradients of those that have some."""
   count = case["config"]["num_slots"]
-  actual = reconstruction_losses(inputs) | slot_losses(inputs, count)
-  updates = map(int, re.search(r"num_updates ([\d, ]+)", case["notes"]).group(1).split(", "))
-  actual["gestalt_loss_at_updates"] = [
-    curricula.gestalt_loss(inputs["gestalt"], n) for n in updates
-  ]
-  rank = inputs["prioritize_priority"]
-  maps = golden.nchw(inputs["prioritize_input"])[..., None]
-  zeros = jnp.zeros_like(rank)
-  actual["prioritize"] = gaussian_position.prioritize(maps, rank, zeros)[..., 0]
-  codes, place = (slots(inputs[f"drop_{name}"], count) for name in ("gestalt", "position"))
-  logits = golden.nchw(inputs["drop_mask"])[..., None]
-  dropped = mask_drop.drop_similar(logits, place, codes, jnp.zeros_like(codes), over_batch=True)
-  actual["mask_drop"] = dropped[..., 0]
   height, width = case["config"]["gaus2d_size"]
-  place = inputs["embed_position"]
-  actual["gaus2d"] = golden.nchw(gaussian_position.gaussian_map(place, height, width))
-  waves = gaussian_position.position_embedding(place, height, width)
-  actual["position_embedding"] = golden.nchw(waves)
-  return golden.compare(case, arrays, actual)
+  updates = [int(n) for n in re.search(r"num_updates ([\d, ]+)", case["notes"])[1].split(", ")]
+
+  def compute(inputs):
+    actual = reconstruction_losses(inputs) | slot_losses(inputs, count)
+    gestalt = [curricula.gestalt_loss(inputs["gestalt"], n) for n in updates]
+    actual["gestalt_loss_at_updates"] = jnp.stack(gestalt)
+    rank, maps = inputs["prioritize_priority"], golden.nchw(inputs["prioritize_input"])[..., None]
+    zeros = jnp.zeros_like(rank)
+    actual["prioritize"] = gaussian_position.prioritize(maps, rank, zeros)[..., 0]
+    codes, place = (slots(inputs[f"drop_{name}"], count) for name in ("gestalt", "position"))
+    logits, zeros = golden.nchw(inputs["drop_mask"])[..., None], jnp.zeros_like(codes)
+    dropped = mask_drop.drop_similar(logits, place, codes, zeros, over_batch=True)
+    actual["mask_drop"] = dropped[..., 0]
+    place = inputs["embed_position"]
+    actual["gaus2d"] = golden.nchw(gaussian_position.gaussian_map(place, height, width))
+    waves = gaussian_position.position_embedding(place, height, width)
+    return actual | {"position_embedding": golden.nchw(waves)}
+
+  return golden.compare(case, arrays, jax.jit(compute)(inputs))
 
 
 def slots(array, count: int):
@@ -324,14 +325,14 @@ def slot_losses(inputs: dict, count: int) -> dict:
   time_loss, time_gradient = jax.value_and_grad(appearance)(objects[1])
   place_loss, place_gradient = jax.value_and_grad(position)(places[1])
   batch, _, height, width, _ = time_gradient.shape
-  time_gradient = np.moveaxis(np.asarray(time_gradient), -1, 2)
+  time_gradient = jnp.moveaxis(time_gradient, -1, 2)
   return {
     "time_loss_first": np.zeros(1),
     "position_loss_first": np.zeros(1),
     "time_loss": time_loss,
     "time_loss/grad": time_gradient.reshape(batch, -1, height, width),
     "position_loss": place_loss,
-    "position_loss/grad": np.asarray(place_gradient).reshape(batch, -1),
+    "position_loss/grad": place_gradient.reshape(batch, -1),
   }
 
 

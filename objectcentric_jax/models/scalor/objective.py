@@ -17,6 +17,7 @@ from jax import lax
 
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.checkpoint_import import vgg
+from objectcentric_jax.errors import InputError
 from objectcentric_jax.losses.adversarial import discriminator_loss, generator_loss
 from objectcentric_jax.losses.gaussian import log_normal
 from objectcentric_jax.losses.perceptual import perceptual_log_likelihood
@@ -191,6 +192,11 @@ class ScalorTask:
     video = batch["video"]
     memory = self.start(len(video), True, jnp.promote_types(video.dtype, jnp.float32))
     if self.carried:
+      if "time" not in batch:
+        raise InputError(
+          "config.model.carried is True, but config.data.chunk is 0: set it to the frames "
+          "of a clip that a training step sees"
+        )
       is_first = batch["time"] == 0
       memory = reset(model_state["carry"]["memory"], memory, is_first)
     settings = Settings(**{name: now[name] for name in SCHEDULED})
