@@ -31,6 +31,7 @@ def get_config(
   model.smallest_segment = 0.0  # 20.0 is the published option dynamic_K
   model.decode_missing_slots = False  # True for checkpoints trained with dynamic_K
   model.mask_kl = False
+  model.mask_kl_weight = 1.0
   model.detach_decoded_masks = True
   model.unroll = 0  # loop steps to unroll; 0 unrolls on the CPU only
 

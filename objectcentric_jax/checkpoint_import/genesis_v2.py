@@ -90,6 +90,7 @@ def model_config(flags: Mapping[str, Any]) -> dict[str, Any]:
     **PUBLISHED,
     "pixel_deviation": flags["pixel_std1"],
     "mask_kl": flags["klm_loss"],
+    "mask_kl_weight": 1.0,
     "detach_decoded_masks": flags["detach_mr_in_klm"],
     "geco": repository.geco_config(flags),
     "unroll": 0,

@@ -388,10 +388,13 @@ class GenesisV2Task(ElboTask):
 
   Attributes:
     mask_kl: adds KL(attention masks || decoded masks), option `klm_loss` of the published code.
+    mask_kl_weight: of that term beside the weight that all KL terms have; published: 1. With more,
+      decoded masks follow the attention long before latents are worth their KL.
     detach_decoded_masks: the decoded masks get no gradient from that term.
   """
 
   mask_kl: bool = False
+  mask_kl_weight: float = 1.0
   detach_decoded_masks: bool = True
 
   def objective_terms(self, posterior: Posterior, image: Array) -> dict[str, Array]:
@@ -401,7 +404,8 @@ class GenesisV2Task(ElboTask):
       decoded = jnp.exp(posterior.log_masks)
       if self.detach_decoded_masks:
         decoded = lax.stop_gradient(decoded)
-      terms["kl_mask"] = mask_kl(jnp.exp(posterior.grouping.log_masks), decoded)
+      divergence = mask_kl(jnp.exp(posterior.grouping.log_masks), decoded)
+      terms["kl_mask"] = self.mask_kl_weight * divergence
     return terms
 
   def latent_kl(self, posterior: Posterior) -> Array:
@@ -446,7 +450,7 @@ NETWORK_FIELDS = (
   "smallest_segment",
   "decode_missing_slots",
 )
-TASK_FIELDS = ("pixel_deviation", "mask_kl", "detach_decoded_masks")
+TASK_FIELDS = ("pixel_deviation", "mask_kl", "mask_kl_weight", "detach_decoded_masks")
 
 
 def make_task(config: Mapping, axis_name: str | None = None) -> GenesisV2Task:

@@ -41,6 +41,7 @@ CONFIG = {
   "decode_missing_slots": False,
   "pixel_deviation": 0.7,
   "mask_kl": True,
+  "mask_kl_weight": 1.0,
   "detach_decoded_masks": True,
   "geco": {
     "use": True,
