@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/quickstart.py --workdir runs/quickstart
 
-8,000 steps of 8 images. The published design with smaller images, fewer slots and a narrower
+6,000 steps of 8 images of 2 or 3 sprites. The published design with smaller images, fewer slots and a narrower
 network, whose normalisations keep the published eight channels a group, and with what so short a
 training needs besides: the encoder sees coordinates, grouping is fixed at colour and place, latents
 start with little noise, the published mask KL, five times as heavy, teaches the decoder the
@@ -17,7 +17,7 @@ from configs.genesis_v2 import _base
 
 def get_config(variant: str = ""):
   config = _base.get_config(datasets.multi_dsprites)
-  config.data.name = "multi_dsprites/32px_1-3_unique_train20000"
+  config.data.name = "multi_dsprites/32px_2-3_unique_train20000"
   config.data.side = 32
   config.data.objects = 3
   config.data.batch_size = 8
@@ -35,7 +35,7 @@ def get_config(variant: str = ""):
   model.mask_kl_weight = 5.0
   model.detach_decoded_masks = False  # the decoder learns the masks of the attention
   config.train.schedules.beta = 0.2
-  steps = 8000
+  steps = 6000
   config.train.steps = steps
 
   def falling(rate):

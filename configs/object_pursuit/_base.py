@@ -32,7 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
   model.statistics = "batch"  # of batch normalisation in evaluation: as published; or "running"
   model.frozen_backbone = False
   model.dropout = "training"  # "always" as in the published scores, or "never"
-  model.rematerialise = True  # half the memory for a third more time
+  model.rematerialise = True
   model.dtype = "float32"  # or bfloat16
 
   config.data.side = 256
