@@ -2,10 +2,10 @@
 
 python -m experiments.train --config configs/quickstart.py --workdir runs/quickstart
 
-6,000 steps of 8 images of 2 or 3 sprites. The published design with smaller images, fewer slots and a narrower
-network, whose normalisations keep the published eight channels a group, and with what so short a
-training needs besides: the encoder sees coordinates, grouping is fixed at colour and place, latents
-start with little noise, the published mask KL, five times as heavy, teaches the decoder the
+6,000 steps of 8 images of 2 or 3 sprites. The published design with smaller images, fewer slots and
+a narrower network, whose normalisations keep the published eight channels a group, and with what so
+short a training needs besides: the encoder sees coordinates, grouping is fixed at colour and place,
+latents start with little noise, the published mask KL, five times as heavy, teaches the decoder the
 grouping, and kernels of layers move by Muon. Colours are flat, so that the attention's score is
 high before the first step; what is learned is the score of the decoded masks. What it reaches, the
 learning curve and what was tried are in experiments/results/quickstart.md.
