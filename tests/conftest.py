@@ -1,5 +1,6 @@
 """What every test runs under: set before jax is imported, inherited by commands it starts."""
 
+import importlib
 import os
 import pathlib
 import signal
@@ -39,6 +40,18 @@ flags.FLAGS.mark_as_parsed()  # grain's worker processes read a flag
 if not PUBLIC.is_dir():
   tests = ROOT.joinpath("tests").rglob("test_*.py")
   collect_ignore = [str(path) for path in tests if "golden.PUBLIC" in path.read_text()]
+
+
+def functions_of(command: str):
+  """The module of a command, for what it computes apart from its flags.
+
+  These are taken back, for many commands define flags of the same names.
+  """
+  before = set(flags.FLAGS)
+  module = importlib.import_module(f"experiments.{command}")
+  for name in set(flags.FLAGS) - before:
+    delattr(flags.FLAGS, name)
+  return module
 
 
 def pytest_report_header() -> str:

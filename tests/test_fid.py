@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import build, fid
+from experiments import build
 from objectcentric_jax.checkpoint_import import inception
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input.arrays import ArrayExamples
@@ -25,6 +25,8 @@ from tests.checkpoint_import import inception_network, torch_writer
 from tests.metrics.test_frechet import by_definition, from_rows
 from tests.parameters import random_parameters
 from tests.training.device_results import genesis_config
+
+fid = conftest.functions_of("fid")
 
 EXAMPLES = generated(8, 3, "test")  # 64 of them
 QUIET = fid.Progress()

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from experiments import oneshot
-from tests.conftest import finish, run, start
+from tests.conftest import finish, functions_of, run, start
+
+oneshot = functions_of("oneshot")
 
 
 def row(model, name, seed, value):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import segment
 from objectcentric_jax.errors import InputError
-from tests.conftest import finish, run, start
+from tests.conftest import finish, functions_of, run, start
+
+segment = functions_of("segment")
 
 NAMES = ["cup", "dog", None]
 
