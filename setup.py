@@ -40,7 +40,16 @@ setup(
     "matplotlib",
   ],
   extras_require={
-    "dev": ["pytest", "ruff", "scikit-learn", "h5py", "av", "motmetrics>=1.4", "pycocotools"],
+    "dev": [
+      "pytest-xdist",
+      "pytest",
+      "ruff",
+      "scikit-learn",
+      "h5py",
+      "av",
+      "motmetrics>=1.4",
+      "pycocotools",
+    ],
     "fast": ["opencv-python-headless"],
     # Of data.prepare: raw files in HDF5 and mp4, simulated and recorded scenes, several machines.
     "hdf5": ["h5py"],
