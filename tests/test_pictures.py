@@ -57,6 +57,8 @@ class DiscVideoTask:
 class DiscExamples:
   """Scenes of discs at random places, as images or as videos of `frames` frames."""
 
+  groups = None
+
   def __init__(self, count, frames=None):
     shape = (count, frames or 1, SLOTS, SIZE)
     latents = np.random.default_rng(0).uniform(0.2, 0.8, shape).astype(np.float32)
