@@ -22,6 +22,7 @@ SETTINGS = {"seed": 3, "sample": True, "batch_size": 2, "images": 0}
 class Films:
   """Videos whose number is their colour."""
 
+  groups = None
   about = {"name": "films", "split": "test"}
 
   def __init__(self, frames=TIME):
