@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-STANDING_OUT = (
-  0.12  # of the largest difference of a colour in [0, 1]: below, it is shading or noise
-)
+# Of the largest difference of a colour in [0, 1]: below, it is shading or noise.
+STANDING_OUT = 0.12
 SMALLEST = 3 / 64  # side of the smallest blob that counts, as a share of the picture's
 NEIGHBOURHOOD = 0.4  # side of the window whose median colour is "around", likewise
 SAMPLES = 15  # pixels along a side of that window

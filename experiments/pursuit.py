@@ -9,14 +9,13 @@ python -m experiments.pursuit --workdir DIR --simplify   drops bases that the ot
 from collections.abc import Sequence
 from pathlib import Path
 
-import ml_collections
 from absl import flags
 
-from experiments import command
+from experiments import build, command
 from experiments.pursuit_evaluation import evaluate
 from experiments.pursuit_run import Pursuit
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.training.checkpoints import read_config, write_config
+from objectcentric_jax.training.checkpoints import write_config
 
 FLAGS = flags.FLAGS
 CONFIG = command.define_config(required=False)
@@ -32,7 +31,7 @@ def main(_: Sequence[str]):
   if FLAGS.eval or FLAGS.simplify:
     if CONFIG.value is not None:
       raise InputError("--config belongs to a new pursuit: that of the workdir holds here")
-    pursuit = Pursuit(ml_collections.ConfigDict(read_config(workdir)), workdir)
+    pursuit = Pursuit(build.stored_config(workdir), workdir)
     if FLAGS.simplify:
       pursuit.simplify()
     else:

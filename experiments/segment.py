@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 from absl import flags
 from PIL import Image
@@ -26,7 +25,6 @@ from objectcentric_jax.errors import InputError, closest
 from objectcentric_jax.input import resizing
 from objectcentric_jax.models.object_pursuit.object_pursuit import OBJECT
 from objectcentric_jax.models.object_pursuit.store import KNOWLEDGE, Store
-from objectcentric_jax.training.checkpoints import read_config
 from objectcentric_jax.training.devices import Devices
 
 FLAGS = flags.FLAGS
@@ -63,7 +61,7 @@ class Learned:
       raise InputError(f"--object {asked}: {workdir} knows one object only; leave it out")
 
   def _pursued(self, workdir: Path, asked: str | None):
-    self.config = ml_collections.ConfigDict(read_config(workdir))
+    self.config = build.stored_config(workdir)
     self.config.model.kind = "base"
     self.task = build.make_task(self.config)
     store = Store(workdir, 0.0)

@@ -49,9 +49,8 @@ MOST_PASSES = 3
 MASK_WEIGHT = 100.0
 FIRST_PERIOD, SECOND_PERIOD, POSITION_PERIOD = 2500, 5000, 20_000  # updates of one step
 LEAST_FIRST, LEAST_POSITION = 0.01, 0.01
-UNWEIGHTED_CALLS = (
-  10  # first calls in which passes of no weight are run too, to find out the memory
-)
+# First calls in which passes of no weight are run, too, to find out the memory.
+UNWEIGHTED_CALLS = 10
 LOSSES = ("mask_loss", "rgb_loss", "depth_loss", "position_loss", "z_loss")
 WEIGHED = (*LOSSES, "mean_iou")  # summed over passes; others are of the last one that was run
 
