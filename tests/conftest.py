@@ -21,6 +21,8 @@ TINY = (
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Nearly all time of the tests goes into compiling what then runs for a moment.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # Simulated devices wait for each other in threads, of which XLA starts as many as this.
 os.environ.setdefault("NPROC", "16")
 # Compiled programs are kept, so that commands start quickly and a second run of the tests does.
@@ -75,7 +77,7 @@ def small_set(tmp_path_factory):
 
 def start(module: str, *arguments, devices: int = 1, **environment: str) -> subprocess.Popen:
   """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own."""
-  simulated = f"--xla_force_host_platform_device_count={devices}"
+  simulated = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
   return subprocess.Popen(
     [sys.executable, "-m", module, *map(str, arguments)],
     cwd=ROOT,

@@ -1,8 +1,8 @@
 """Every config fits together and says how it is run; the smallest of each model is run.
 
 To run all of them would take an hour: each has a network of its own shape to compile. The whole
-train step of every config is traced instead, which finds all but wrong numbers; those of SLOW on
-demand.
+train step of every config is traced instead, which finds all but wrong numbers. What is marked slow
+is run on demand.
 """
 
 import functools
@@ -127,28 +127,43 @@ def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
       assert (dataset, variant) in [(a[0], a[2] or builder.DEFAULT_CONFIG) for a in asked]
 
 
+def program(config) -> str:
+  """What the train step depends on: configs that differ in their data alone have the same one."""
+  fields = {**config.data, **config.train, "task": config.task, "model": config.model.to_dict()}
+  for name in ("name", "directory", "by_object"):
+    del fields[name]
+  return json.dumps(fields, default=lambda section: section.to_dict(), sort_keys=True)
+
+
 def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
-  """Every config, and every variant that a task has once."""
-  found = {}
+  """Every config that has a program of its own, and every variant that a task has once."""
+  found, programs = {}, {}
   for path in CONFIGS:
-    found[path, ""] = (path, "")
+    programs.setdefault(program(load(path).get_config("smoke")), (path, ""))
     for variant in sorted(set(variants_of(path)) - {"smoke"}):
       found.setdefault((load(path).get_config().task, variant), (path, variant))
-  return list(found.values())
+  return [*programs.values(), *found.values()]
 
 
 # Tracing a loop over frames of a hundred layers takes a quarter of a minute.
-SLOW = ("configs/scalor/*", "configs/loci/*")
+SLOW_TO_TRACE = ("configs/scalor/*", "configs/loci/*")
+# All but two of the families need a minute to compile what trains, scores and draws.
+QUICK_TO_TRAIN = ("configs/quickstart.py", "configs/vae/*")
 
 
-def slow_marked(*values) -> pytest.param:
-  """The values, the first of which is a config, as parameters of a test."""
-  slow = any(values[0].match(pattern) for pattern in SLOW)
+def matches(path, patterns) -> bool:
+  return any(path.match(pattern) for pattern in patterns)
+
+
+def slow_if(slow: bool, *values) -> pytest.param:
+  """The values as parameters of a test that is marked slow, or not."""
   return pytest.param(*values, marks=[pytest.mark.slow] * slow)
 
 
 @pytest.mark.parametrize(
-  ("path", "variant"), [slow_marked(*both) for both in paths_and_variants()], ids=str
+  ("path", "variant"),
+  [slow_if(matches(path, SLOW_TO_TRACE), path, name) for path, name in paths_and_variants()],
+  ids=str,
 )
 def test_its_train_step_fits_its_data(path, variant):
   """Traced at the size of the smoke variant."""
@@ -182,10 +197,15 @@ def as_type(leaf):
   return (leaf.shape, leaf.dtype)
 
 
-@pytest.mark.parametrize("path", [slow_marked(path) for path in smallest_of_each_task()], ids=str)
+@pytest.mark.parametrize(
+  "path",
+  [slow_if(not matches(path, QUICK_TO_TRAIN), path) for path in smallest_of_each_task()],
+  ids=str,
+)
 def test_trains_two_steps_and_is_scored(path, tmp_path):
-  workdir = tmp_path / "run"
-  run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir)
+  workdir, model = tmp_path / "run", load(path).get_config().model
+  rolled = ["--config.model.unroll=1"] * ("unroll" in model)  # compiles in less time
+  run("experiments.train", "--config", f"{path}:smoke", "--workdir", workdir, *rolled)
   reports = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
   assert {report["step"] for report in reports} == {1, 2}
   result = json.loads((workdir / "evaluation-test.json").read_text())

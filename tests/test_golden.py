@@ -22,13 +22,15 @@ from tests.golden import elbo_training
 from tests.golden.genesisv2 import model_config
 
 CASES = runner.find_cases(golden.PUBLIC)
-# Gradients of a hundred layers in float64, term by term or over frames: a minute or two each.
+# Gradients of a hundred layers in float64, term by term or over frames: a minute or two each; and
+# of the networks that have a smaller case, too.
 OBJECTS = (
   *("hypernet_*", "multinet_*", "*_baseline"),
   *("*_coefficients", "*_object", "*_base", "*_step"),
 )
 FRAMES = ("stage*", "background_*", "pretrain_[mdr]*", "proposal_[dr]*", "loci_*")
 SLOW = ("space/*_train_*", "scalor/*")
+SLOW += ("genesis/default_64_*_train", "genesis/onestage_*_train", "monet/default_64_*_train")
 SLOW += tuple(f"object_pursuit/{name}" for name in OBJECTS)
 SLOW += tuple(f"loci_s/{name}" for name in FRAMES)
 
