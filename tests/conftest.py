@@ -1,5 +1,6 @@
 """What every test runs under: set before jax is imported, inherited by commands it starts."""
 
+import gc
 import importlib
 import os
 import pathlib
@@ -21,8 +22,6 @@ TINY = (
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
-# Nearly all time of the tests goes into compiling what then runs for a moment.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 # Simulated devices wait for each other in threads, of which XLA starts as many as this.
 os.environ.setdefault("NPROC", "16")
 # Compiled programs are kept, so that commands start quickly and a second run of the tests does.
@@ -34,6 +33,9 @@ import pytest  # noqa: E402
 from absl import flags  # noqa: E402
 
 from tests.golden.case import PUBLIC  # noqa: E402
+
+# Programs are graphs of millions of small objects, which Python else walks through again and again.
+gc.set_threshold(200_000)
 
 flags.FLAGS.mark_as_parsed()  # grain's worker processes read a flag
 
@@ -56,6 +58,12 @@ def functions_of(command: str):
   return module
 
 
+def pytest_collection_finish():
+  """What has been imported stays."""
+  gc.collect()
+  gc.freeze()
+
+
 def pytest_report_header() -> str:
   """Says which golden cases are run."""
   if PUBLIC.is_dir():
@@ -76,12 +84,15 @@ def small_set(tmp_path_factory):
 
 
 def start(module: str, *arguments, devices: int = 1, **environment: str) -> subprocess.Popen:
-  """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own."""
-  simulated = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+  """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own.
+
+  It is compiled with little optimisation: that takes longer than what then runs for a moment.
+  """
+  compiling = f"--xla_backend_optimization_level=1 --xla_force_host_platform_device_count={devices}"
   return subprocess.Popen(
     [sys.executable, "-m", module, *map(str, arguments)],
     cwd=ROOT,
-    env={**os.environ, "XLA_FLAGS": simulated, **environment},
+    env={**os.environ, "XLA_FLAGS": compiling, **environment},
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,

@@ -31,6 +31,7 @@ OBJECTS = (
 FRAMES = ("stage*", "background_*", "pretrain_[mdr]*", "proposal_[dr]*", "loci_*")
 SLOW = ("space/*_train_*", "scalor/*")
 SLOW += ("genesis/default_64_*_train", "genesis/onestage_*_train", "monet/default_64_*_train")
+SLOW += ("vae/*_64_train",)
 SLOW += tuple(f"object_pursuit/{name}" for name in OBJECTS)
 SLOW += tuple(f"loci_s/{name}" for name in FRAMES)
 
