@@ -22,6 +22,8 @@ TINY = (
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["JAX_NUMPY_RANK_PROMOTION"] = "raise"
+# Nearly all time of the tests goes into compiling what then runs for a moment.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Simulated devices wait for each other in threads, of which XLA starts as many as this.
 os.environ.setdefault("NPROC", "16")
 # Compiled programs are kept, so that commands start quickly and a second run of the tests does.
@@ -84,15 +86,12 @@ def small_set(tmp_path_factory):
 
 
 def start(module: str, *arguments, devices: int = 1, **environment: str) -> subprocess.Popen:
-  """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own.
-
-  It is compiled with little optimisation: that takes longer than what then runs for a moment.
-  """
-  compiling = f"--xla_backend_optimization_level=1 --xla_force_host_platform_device_count={devices}"
+  """`python -m MODULE ARGUMENTS` with so many devices, in a process group of its own."""
+  simulated = f"--xla_force_host_platform_device_count={devices}"
   return subprocess.Popen(
     [sys.executable, "-m", module, *map(str, arguments)],
     cwd=ROOT,
-    env={**os.environ, "XLA_FLAGS": compiling, **environment},
+    env={**os.environ, "XLA_FLAGS": simulated, **environment},
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,

@@ -43,6 +43,15 @@ def marked(folder):
   return pytest.param(folder, id=name, marks=marks)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _as_users_compile_it():
+  """Numbers are compared as `python -m tests.golden` computes them, in every optimisation."""
+  before = jax.config.jax_disable_most_optimizations
+  jax.config.update("jax_disable_most_optimizations", False)
+  yield
+  jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.mark.parametrize("folder", [marked(folder) for folder in CASES])
 def test_case(folder):
   results = runner.run_case(folder)

@@ -48,6 +48,7 @@ def whole(tmp_path_factory):
 
   run.trainings.scores = counted
   run.run()
+  run.trainings.scores = scores
   return run
 
 
