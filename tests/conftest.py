@@ -31,6 +31,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".xla_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+import jax  # noqa: E402
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
 
@@ -73,6 +74,16 @@ def pytest_report_header() -> str:
   return (
     f"no golden cases at {PUBLIC} (or OBJECTCENTRIC_GOLDEN): {len(collect_ignore)} files left out"
   )
+
+
+@pytest.fixture(scope="module")
+def optimised():
+  """A module's programs are compiled as users have them, for numbers that are compared closely."""
+  name = "jax_disable_most_optimizations"
+  before = jax.config.read(name)
+  jax.config.update(name, False)
+  yield
+  jax.config.update(name, before)
 
 
 @pytest.fixture(scope="session")

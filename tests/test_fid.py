@@ -26,6 +26,8 @@ from tests.metrics.test_frechet import by_definition, from_rows
 from tests.parameters import random_parameters
 from tests.training.device_results import genesis_config
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 fid = conftest.functions_of("fid")
 
 EXAMPLES = generated(8, 3, "test")  # 64 of them

@@ -21,17 +21,17 @@ from tests.golden import case as golden
 from tests.golden import elbo_training
 from tests.golden.genesisv2 import model_config
 
+pytestmark = pytest.mark.usefixtures("optimised")
+
 CASES = runner.find_cases(golden.PUBLIC)
-# Gradients of a hundred layers in float64, term by term or over frames: a minute or two each; and
-# of the networks that have a smaller case, too.
+# Gradients of a hundred layers, term by term, in float64 or over frames: up to two minutes each.
 OBJECTS = (
   *("hypernet_*", "multinet_*", "*_baseline"),
   *("*_coefficients", "*_object", "*_base", "*_step"),
 )
 FRAMES = ("stage*", "background_*", "pretrain_[mdr]*", "proposal_[dr]*", "loci_*")
 SLOW = ("space/*_train_*", "scalor/*")
-SLOW += ("genesis/default_64_*_train", "genesis/onestage_*_train", "monet/default_64_*_train")
-SLOW += ("vae/*_64_train",)
+SLOW += ("genesis/*_train", "genesisv2/laplacian_*", "monet/*_train", "vae/*_64_train")
 SLOW += tuple(f"object_pursuit/{name}" for name in OBJECTS)
 SLOW += tuple(f"loci_s/{name}" for name in FRAMES)
 
@@ -41,15 +41,6 @@ def marked(folder):
   name = f"{folder.parent.name}/{folder.name}"
   marks = [pytest.mark.slow] * any(fnmatch(name, pattern) for pattern in SLOW)
   return pytest.param(folder, id=name, marks=marks)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _as_users_compile_it():
-  """Numbers are compared as `python -m tests.golden` computes them, in every optimisation."""
-  before = jax.config.jax_disable_most_optimizations
-  jax.config.update("jax_disable_most_optimizations", False)
-  yield
-  jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.parametrize("folder", [marked(folder) for folder in CASES])
