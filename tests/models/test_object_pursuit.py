@@ -210,6 +210,7 @@ def moved(before, after):
   }
 
 
+@pytest.mark.slow
 def test_over_bases_the_coefficients_of_those_that_are_there_move():
   found = memory.without_known(filled(2))
   model = config("coefficients", balanced=True, shrinkage=0.2, frozen_backbone=True)

@@ -271,6 +271,7 @@ def warnings_of(workdir):
   ]
 
 
+@pytest.mark.slow
 def test_a_training_says_that_its_latents_collapse(tmp_path, capsys):
   """The KL weighs so much that the latents say nothing; from a small weight they are used."""
   train_small_model(tmp_path / "sabotaged", start=100.0)
