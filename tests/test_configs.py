@@ -129,10 +129,10 @@ def test_its_dataset_can_be_prepared_and_its_header_says_how(path):
 
 def program(config) -> str:
   """What the train step depends on: configs that differ in their data alone have the same one."""
-  fields = {**config.data, **config.train, "task": config.task, "model": config.model.to_dict()}
+  fields = config.to_dict()
   for name in ("name", "directory", "by_object"):
-    del fields[name]
-  return json.dumps(fields, default=lambda section: section.to_dict(), sort_keys=True)
+    del fields["data"][name]
+  return json.dumps([fields[section] for section in ("task", "model", "data", "train")])
 
 
 def paths_and_variants() -> list[tuple[pathlib.Path, str]]:
