@@ -119,7 +119,8 @@ class InnerTrainings:
     for start in range(0, count, size):
       chosen = np.arange(start, start + size)
       batch = self._devices.put(examples.read(chosen % count))
-      found = self._measure(networks["params"], networks["model_state"], weights, batch)
+      key = jax.random.fold_in(jax.random.key(self._config.seed), start)
+      found = self._measure(networks["params"], networks["model_state"], weights, batch, key)
       for name, value in found.items():
         values.setdefault(name, []).append(np.asarray(value)[chosen < count])
     return {name: float(np.concatenate(rows).mean(dtype=float)) for name, rows in values.items()}
@@ -130,9 +131,9 @@ class InnerTrainings:
   def _generated(self, params, latent):
     return jax.tree.map(lambda x: x[0], self.task.generate(params, latent[None]))
 
-  def _measured(self, params, model_state, weights, batch):
+  def _measured(self, params, model_state, weights, batch, rng):
     batch = as_float(batch)
-    inside = nn.sigmoid(self.task.segment(params, model_state, weights, batch["image"]))
+    inside = nn.sigmoid(self.task.segment(params, model_state, weights, batch["image"], rng))
     scene = Scene(image=None, masks=jnp.stack([1 - inside, inside], axis=1))
     return overlap_metrics(scene, batch)
 

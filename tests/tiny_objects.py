@@ -65,8 +65,8 @@ class TinyTask:
       "scale": latents @ network[UNUSED]["scale"]["kernel"],
     }
 
-  def segment(self, params, model_state, weights, image):
-    del model_state
+  def segment(self, params, model_state, weights, image, rng):
+    del model_state, rng
     mixed = jnp.einsum("bhwc,cd->bhwd", image - 0.5, params["backbone"]["colours"])
     return (
       jnp.einsum("bhwd,d->bhw", mixed, weights["weights"][:3])[..., None] + weights["weights"][3]
@@ -82,7 +82,7 @@ class TinyTask:
     del now
     weights = self.generate(params, self.latent(params, model_state, batch)[None])
     weights = jax.tree.map(lambda x: x[0], weights)
-    logits = self.segment(params, model_state, weights, batch["image"])
+    logits = self.segment(params, model_state, weights, batch["image"], rng)
     mask = object_mask(batch)
     error = (nn.softplus(logits) - mask * logits).mean()
     if self.kind == "base" and self.known:

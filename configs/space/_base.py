@@ -42,6 +42,7 @@ def get_config() -> ml_collections.ConfigDict:
   anneal(config, "scale_prior_mean", -1.0, -2.0, 10_000, 20_000)
   anneal(config, "presence_temperature", 2.5, 2.5, 0, 10_000)
   config.train.schedules.fixed_alpha = -1.0  # negative: as inferred
+  config.train.schedules.fixed_presence = -1.0  # as well
   boundary_until(config, 100_000_000)
 
   foreground = dict(name="rmsprop", rate=1e-5)
@@ -139,46 +140,57 @@ def published_colours(config: ml_collections.ConfigDict):
   config.data.preprocess = (*others, dict(name="channel_order", order="bgr"))
 
 
-def laptop(config: ml_collections.ConfigDict, size: float):
+def laptop(config: ml_collections.ConfigDict, size: float, begin: int):
   """Small enough for one core: one background component of the stronger kind, small glimpses, Adam.
 
-  At first the foreground has a fixed share, so that it learns to draw what it sees, and which cells
-  hold objects is left as it began: with nothing to lose, it would say that all of them do.
+  Until step `begin` cells hold objects for nothing; then they are asked which ones do.
 
   Args:
     config: to change.
     size: logit of the expected size of objects, as a share of the image.
+    begin: when the prior of the presence begins to fall and draws of it become harder.
   """
-  begin = 200
   config.data.side = 64
-  config.data.batch_size = 4
   config.model.grid = 8
   config.model.glimpse = 8
   config.model.background_components = 1
   config.model.scale_prior_deviation = 0.3
-  fix_alpha(config, 0.2, begin)
-  anneal(config, "presence_prior", 0.1, 0.01, begin, 500)
-  anneal(config, "presence_temperature", 2.5, 0.5, begin, 600)
+  anneal(config, "presence_prior", 0.1, 0.01, begin, begin + 300)
+  anneal(config, "presence_temperature", 2.5, 0.5, begin, begin + 400)
   anneal(config, "scale_prior_mean", size, size, 0, 1)
-  waiting = dict(kind="piecewise", values=(0.0, 1e-3), steps=(begin,))
-  groups = {
-    "^foreground/presence_head/": dict(name="adam", rate=waiting),
-    "^foreground/(?!presence_head/)": dict(name="adam", rate=3e-4),
-    "^background/": dict(name="adam", rate=1e-3),
-  }
-  config.train.updates = (dict(loss="elbo", clip=1.0, groups=groups),)
-  config.train.steps = 1500
   config.train.report_every = 25
   config.train.checkpoint_every = 75
-  config.train.evaluate_every = 150
   config.eval.images = 96
 
 
+def small_updates(config: ml_collections.ConfigDict, foreground: dict):
+  """Adam at 1e-3 for the background, and for parts of the foreground at these rates."""
+  groups = {f"^foreground/{part}": dict(name="adam", rate=rate) for part, rate in foreground.items()}
+  groups["^background/"] = dict(name="adam", rate=1e-3)
+  config.train.updates = (dict(loss="elbo", clip=1.0, groups=groups),)
+
+
+def waiting(rate: float, steps: int) -> dict:
+  """A rate of 0 for the first steps."""
+  return dict(kind="piecewise", values=(0.0, rate), steps=(steps,))
+
+
 def atari_laptop(config: ml_collections.ConfigDict):
-  """Variant: pictures of 64 pixels, 3,000 of a game, the training of `laptop`."""
+  """Variant: 3,000 pictures of a game, 64 pixels, 8 of them a step.
+
+  Sprites are a hundredth of a picture, so that nothing would be seen of them while all of it is
+  new. Hence the background learns alone at first; then every cell draws an object, with a presence
+  that is given, until sprites are drawn; then cells are asked which ones hold any.
+  """
+  alone, begin = 150, 400
   config.data.name = f"{config.data.name}_train3000"
-  laptop(config, size=-2.7)
-  config.train.steps = 1000
+  config.data.batch_size = 8
+  laptop(config, size=-2.5, begin=begin)
+  small_updates(config, {"": waiting(3e-4, alone)})
+  _set_schedule(config, "fixed_alpha", dict(kind="piecewise", values=(0.0, -1.0), steps=(alone,)))
+  given = dict(kind="piecewise", values=(1.0, -1.0), steps=(begin,))
+  _set_schedule(config, "fixed_presence", given)
+  config.train.steps = 1500
   config.train.evaluate_every = 0
 
 

@@ -29,7 +29,18 @@ def get_config(variant: str = ""):
 
 
 def laptop(config):
-  """The small training of `_base.laptop`; it takes objects for 4 to 8 pixels of 64."""
+  """The small training of `_base.laptop`; it takes objects for 4 to 8 pixels of 64.
+
+  At first the foreground has a fixed share, so that it learns to draw what it sees, and which cells
+  hold objects is left as it began: with nothing to lose, it would say that all of them do.
+  """
+  begin = 200
   config.data.name = "generated_rooms3d/64px_4-8_train8000_validation500_test500"
-  _base.laptop(config, size=-2.0)
-  _base.boundary_until(config, 700, first=200)
+  config.data.batch_size = 4
+  _base.laptop(config, size=-2.0, begin=begin)
+  _base.fix_alpha(config, 0.2, begin)
+  _base.boundary_until(config, 700, first=begin)
+  rates = {"presence_head/": _base.waiting(1e-3, begin), "(?!presence_head/)": 3e-4}
+  _base.small_updates(config, rates)
+  config.train.steps = 1500
+  config.train.evaluate_every = 150

@@ -226,6 +226,7 @@ def schedules(arch: Mapping[str, Any]) -> dict[str, Any]:
     "scale_prior_mean": _annealed(arch, "z_scale_mean"),
     "presence_temperature": _annealed(arch, "tau"),
     "fixed_alpha": fixed if last > 1 else -1.0,
+    "fixed_presence": -1.0,
     "boundary_weight": boundary if arch["boundary_loss"] else 0.0,
   }
 

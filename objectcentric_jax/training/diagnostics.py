@@ -3,8 +3,8 @@
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
 quantities by the names that losses, schedules and the train step report (`share/K`,
 `largest_share`, `foreground_share`, `objects` and, of videos, `tracked` of them from the frame
-before, `fixed_alpha`, `kl_.../K`, `multiplier`, `gradient_norm`, `gradient_norm/PART`); where one
-is absent it is silent.
+before, `fixed_alpha`, `fixed_presence`, `kl_.../K`, `multiplier`, `gradient_norm`,
+`gradient_norm/PART`); where one is absent it is silent.
 """
 
 import re
@@ -31,8 +31,8 @@ NO_INFORMATION = 0.1
 # Times the median. It stays below 2.1 in 2,500 healthy steps of configs/quickstart.py.
 EXPLOSION = 10.0
 HELP_IN_IMAGES = (
-  " at first: more steps of config.train.schedules.fixed_alpha, a larger and longer "
-  "config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
+  " at first: more steps of config.train.schedules.fixed_alpha or, with objects that are small, of "
+  "fixed_presence, a larger and longer config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
   "a config.model.foreground_deviation below that of the background, fewer "
   "config.model.background_components, or another config.seed"
 )
@@ -62,6 +62,11 @@ def one_component(reports: Sequence[Report]) -> str | None:
   )
 
 
+def _asked(report: Report) -> bool:
+  """Whether share and presence are inferred; while they are given they say nothing of objects."""
+  return report.get("fixed_alpha", -1.0) < 0 and report.get("fixed_presence", -1.0) < 0
+
+
 def empty_foreground(reports: Sequence[Report]) -> str | None:
   """No object is found, or those that are explain nothing: the background takes everything."""
 
@@ -71,8 +76,7 @@ def empty_foreground(reports: Sequence[Report]) -> str | None:
   def unseen(report):
     return report.get("foreground_share", NOTHING) < NOTHING
 
-  # While the share is fixed, nothing is said of objects that are not there yet.
-  if not _last(reports, lambda r: r.get("fixed_alpha", -1.0) < 0 and (absent(r) or unseen(r))):
+  if not _last(reports, lambda report: _asked(report) and (absent(report) or unseen(report))):
     return None
   latest = reports[-1]
   if absent(latest):
@@ -87,8 +91,7 @@ def foreground_everywhere(reports: Sequence[Report]) -> str | None:
   """The foreground explains nearly all of every image."""
 
   def everything(report):
-    free = report.get("fixed_alpha", -1.0) < 0
-    return free and report.get("foreground_share", 0.0) > EVERYTHING
+    return _asked(report) and report.get("foreground_share", 0.0) > EVERYTHING
 
   if not _last(reports, everything):
     return None

@@ -1,5 +1,7 @@
 """Networks and tasks of Object Pursuit, at sizes that compile quickly."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -249,6 +251,20 @@ def test_baselines_learn(kind):
   assert moved(before, after) == set(before.params)
   assert np.isfinite(float(report["loss"]))
   assert task.metrics
+
+
+@pytest.mark.parametrize(
+  ("dropout", "drops"), [("never", False), ("training", False), ("always", True)]
+)
+def test_scores_of_one_object_drop_values_as_the_config_says(dropout, drops):
+  class Network:
+    def apply(self, variables, *arguments, rngs, method, mutable):
+      assert method == "segment" and "noise" in rngs
+      return arguments[-1], {}
+
+  task = make_task(config("base", dropout=dropout))
+  task = dataclasses.replace(task, network=Network())
+  assert task.segment({"hypernetwork": {}}, {}, {}, None, KEY) is drops
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ NOW = {
   "scale_prior_mean": -1.0,
   "presence_temperature": 0.7,
   "fixed_alpha": -1.0,
+  "fixed_presence": -1.0,
   "boundary_weight": 1.0,
 }
 
@@ -285,6 +286,16 @@ def test_a_fixed_alpha_is_used_for_likelihood_and_image(explain, plain):
   np.testing.assert_allclose(fixed.image, mixed, atol=1e-6)
 
 
+def test_a_fixed_presence_is_drawn_and_the_inferred_one_still_judged(explain, plain):
+  fixed, terms = explain(NOW | {"fixed_presence": 1.0})
+  foreground, inferred = fixed.foreground, plain[0].foreground
+  np.testing.assert_array_equal(foreground.presence, 1.0)
+  np.testing.assert_array_equal(foreground.visible_alphas, foreground.alphas)
+  np.testing.assert_array_equal(foreground.probability, inferred.probability)
+  np.testing.assert_array_equal(terms["kl_presence"], plain[1]["kl_presence"])
+  assert (foreground.alpha.mean((1, 2, 3)) > inferred.alpha.mean((1, 2, 3))).all()
+
+
 def test_every_parameter_learns(differentiated):
   _, _, gradients = differentiated()
   for path, gradient in flax.traverse_util.flatten_dict(gradients, sep="/").items():
@@ -332,7 +343,7 @@ def test_rematerialised_gradients_are_the_same(model, image):
 
     def value(head):
       changed = params | {"scale_head": head}
-      return network.apply({"params": changed}, image, 0.7, False).image.sum()
+      return network.apply({"params": changed}, image, 0.7, -1.0, False).image.sum()
 
     return jax.device_get(jax.jit(jax.grad(value))(params["scale_head"]))
 

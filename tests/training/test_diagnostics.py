@@ -53,8 +53,9 @@ def test_a_model_of_one_component_is_not_warned_of_it():
   assert one_component([{"reconstruction": 1.0}] * PATIENCE) is None
 
 
-def foreground(objects, share, alpha=-1.0):
-  return {"objects": objects, "foreground_share": share, "fixed_alpha": alpha}
+def foreground(objects, share, alpha=-1.0, presence=-1.0):
+  given = {"fixed_alpha": alpha, "fixed_presence": presence}
+  return {"objects": objects, "foreground_share": share, **given}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def foreground(objects, share, alpha=-1.0):
     ({"foreground_share": 0.0}, "the foreground explains 0.00% of the image"),
     (foreground(5.0, 0.02), None),
     (foreground(0.0, 0.0, alpha=0.1), None),  # it is not yet asked what is there
+    (foreground(0.0, 0.0, presence=1.0), None),
     ({"reconstruction": 1.0}, None),
   ],
 )
@@ -86,6 +88,7 @@ def test_a_foreground_that_takes_everything():
   assert foreground_everywhere([foreground(9.0, 0.97)] * (PATIENCE - 1)) is None
   assert foreground_everywhere([foreground(9.0, 0.9)] * PATIENCE) is None
   assert foreground_everywhere([foreground(9.0, 0.97, alpha=0.1)] * PATIENCE) is None
+  assert foreground_everywhere([foreground(9.0, 0.97, presence=1.0)] * PATIENCE) is None
   assert foreground_everywhere([{}] * PATIENCE) is None
 
 

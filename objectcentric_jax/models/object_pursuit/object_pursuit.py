@@ -197,16 +197,25 @@ class GeneratedTask(SegmentationTask, abc.ABC):
     variables = {"params": self.network_parameters(params)}
     return self.network.apply(variables, latents, method="generate")
 
-  def segment(self, params, model_state, weights: Mapping[str, Generated], image: Array) -> Array:
+  def segment(
+    self, params, model_state, weights: Mapping[str, Generated], image: Array, rng: Array
+  ) -> Array:
     """Mask logits [B, H, W, 1] by weights that were generated before, as in evaluation.
 
-    For many batches of one object, whose weights are then generated once.
+    For many batches of one object, whose weights are then generated once; `rng` is of dropout,
+    where values are dropped always.
     """
     variables = {"params": self.network_parameters(params)}
     statistics = {name: tree for name, tree in model_state.items() if name == "batch_stats"}
     mutable = [] if self.statistics == "running" else list(statistics)
     return self.network.apply(
-      variables | statistics, weights, image, method="segment", mutable=mutable
+      variables | statistics,
+      weights,
+      image,
+      self.dropout == "always",
+      rngs={NOISE: rng},
+      method="segment",
+      mutable=mutable,
     )[0]
 
   @abc.abstractmethod

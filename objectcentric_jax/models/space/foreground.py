@@ -199,12 +199,15 @@ class ForegroundNetwork(nn.Module):
     self.glimpse_encoder = GlimpseEncoder(self.latents, dtype)
     self.glimpse_decoder = GlimpseDecoder(self.glimpse, dtype)
 
-  def __call__(self, image: Array, temperature: Array, sample: Sample = True) -> Foreground:
+  def __call__(
+    self, image: Array, temperature: Array, fixed_presence: Array, sample: Sample = True
+  ) -> Foreground:
     """Explains images [B, S, S, 3] in [0, 1].
 
     Args:
       image: the images.
       temperature: of the relaxed presence.
+      fixed_presence: drawn in place of the relaxed presence of every cell; negative: as inferred.
       sample: as in `objectcentric_jax.nn.noise`.
     """
     features = self.encoder(image)
@@ -214,7 +217,9 @@ class ForegroundNetwork(nn.Module):
 
     logits = presence_logits(cells(self.presence_head))
     noise = draw_logistic(self, sample, "presence", logits.shape, logits.dtype)
-    presence = relaxed_bernoulli(logits, temperature, noise)
+    inferred = relaxed_bernoulli(logits, temperature, noise)
+    fixed = jnp.asarray(fixed_presence, inferred.dtype)
+    presence = jnp.where(fixed < 0, inferred, fixed)
     depth = self._draw(cells(self.depth_head), sample, "depth")
     scale = self._draw(cells(self.scale_head), sample, "scale", smallest=1e-15)
     shift = self._draw(cells(self.shift_head), sample, "shift")

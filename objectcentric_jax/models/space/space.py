@@ -44,6 +44,7 @@ SCHEDULED = (
   "scale_prior_mean",  # logit of the expected size of objects, as a share of the image
   "presence_temperature",  # of the relaxed presence
   "fixed_alpha",  # share of the foreground everywhere; negative: as inferred
+  "fixed_presence",  # of every cell as far as it is drawn; negative: as inferred
   "boundary_weight",  # of the loss for objects that reach the rim of their box
 )
 SETTLED = SCHEDULED[:3]  # these keep their last values outside of training
@@ -72,16 +73,21 @@ class Space(nn.Module):
   background: BackgroundNetwork
 
   def __call__(
-    self, image: Array, temperature: Array, fixed_alpha: Array, sample: Sample = True
+    self,
+    image: Array,
+    temperature: Array,
+    fixed_alpha: Array,
+    fixed_presence: Array,
+    sample: Sample = True,
   ) -> Posterior:
     """Explains images [B, S, S, 3] in [0, 1].
 
     Args:
       image: the images.
-      temperature, fixed_alpha: values of schedules, see SCHEDULED.
+      temperature, fixed_alpha, fixed_presence: values of schedules, see SCHEDULED.
       sample: as in `objectcentric_jax.nn.noise`; names of draws are those of both networks.
     """
-    foreground = self.foreground(image, temperature, sample)
+    foreground = self.foreground(image, temperature, fixed_presence, sample)
     background = self.background(image, sample)
     inferred = foreground.alpha
     fixed = jnp.asarray(fixed_alpha, inferred.dtype)
@@ -121,7 +127,7 @@ class SpaceTask:
 
   def init(self, rng, batch):
     rngs = {"params": rng, NOISE: rng}
-    variables = dict(self.network.init(rngs, batch["image"], 1.0, -1.0))
+    variables = dict(self.network.init(rngs, batch["image"], 1.0, -1.0, -1.0))
     params = variables.pop("params")
     return params, variables
 
@@ -147,7 +153,8 @@ class SpaceTask:
 
   def training_posterior(self, params, model_state, image, now, rng, sample: Sample = True):
     """Everything the network computes in training, and the model state after it."""
-    arguments = (image, now["presence_temperature"], now["fixed_alpha"], sample)
+    names = ("presence_temperature", "fixed_alpha", "fixed_presence")
+    arguments = (image, *(now[name] for name in names), sample)
     posterior, changed = self.network.apply(
       {"params": params, **model_state}, *arguments, rngs={NOISE: rng}, mutable=["batch_stats"]
     )
@@ -155,7 +162,7 @@ class SpaceTask:
 
   def posterior(self, params, model_state, image, rng, sample: Sample = True) -> Posterior:
     """Everything the network computes for images [B, S, S, 3], in evaluation mode."""
-    arguments = (image, self.settled["presence_temperature"], -1.0, sample)
+    arguments = (image, self.settled["presence_temperature"], -1.0, -1.0, sample)
     return self.network.apply({"params": params, **model_state}, *arguments, rngs={NOISE: rng})
 
   def objective_terms(
