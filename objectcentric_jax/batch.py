@@ -17,6 +17,7 @@ frames, V views, K objects (padded with zeros):
   camera, camera/..., factors/..., label  as the dataset says
   time          [B] int32 place of the first frame in its clip (training in chunks of clips);
                 negative before the clip begins
+  sequence      [B] int32 which video of the split a clip is of (the step `clip` with numbered=True)
   object        [B] int32 which object the whole batch is of (see `objectcentric_jax.input.objects`)
   index         [B] int32 position in the split (evaluation)
   valid         [B] bool: False in rows that only fill up the last evaluation batch

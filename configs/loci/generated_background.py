@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/loci/generated_background.py --workdir runs/background
 
-300 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+1,500 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
 out. Append `:smoke` for two steps on made-up scenes of these shapes.
 """
 
@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.background(config, input_depth=True)
   _base.small_background(config)
   _base.generated_pairs(config)
-  config.train.steps = 300
+  config.train.steps = 1_500
   return variants.apply(config, variant)

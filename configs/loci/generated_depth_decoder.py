@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/loci/generated_depth_decoder.py --workdir runs/depth
 
-500 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+1,000 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
 out. Append `:smoke` for two steps on made-up scenes of these shapes.
 """
 
@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.part(config, "depth")
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.train.steps = 500
+  config.train.steps = 1_000
   return variants.apply(config, variant)

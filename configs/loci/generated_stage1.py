@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/loci/generated_stage1.py --workdir runs/stage1
 
-700 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+3,000 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
 out. Append `:smoke` for two steps on made-up scenes of these shapes.
 """
 
@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.encoder_decoder(config, passes=0, input_depth=True)
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.train.steps = 700
+  config.train.steps = 3_000
   return variants.apply(config, variant)

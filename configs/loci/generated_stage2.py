@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/loci/generated_stage2.py --workdir runs/stage2
 
-400 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+2,000 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
 out. Append `:smoke` for two steps on made-up scenes of these shapes.
 """
 
@@ -15,6 +15,6 @@ def get_config(variant: str = ""):
   _base.encoder_decoder(config, passes=3, input_depth=True)
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.model.stretch = 0.04  # the second pass comes in after 100 steps, the third after 200
-  config.train.steps = 400
+  config.model.stretch = 0.15  # the second pass comes in after 375 steps, the third after 750
+  config.train.steps = 2_000
   return variants.apply(config, variant)

@@ -93,6 +93,7 @@ def model_section(config: ml_collections.ConfigDict) -> ml_collections.ConfigDic
   # kind: inferred, fixed (one latent for all frames) or none; decoder: shuffle, or the weaker
   # broadcast for trainings in which the background explains everything.
   model.background = dict(kind="inferred", decoder="shuffle", latents=10, hidden=32)
+  model.fixed_backgrounds = 1  # latents of fixed ones: 1, or one for each of so many videos
   model.pixel_deviation = 0.1
   # Outside of training: the last values of the schedules.
   model.settled = dict(temperature=0.5, presence_prior=1e-3)
@@ -238,6 +239,18 @@ def perceptual_adversarial(config: ml_collections.ConfigDict):
 def fixed_background(config: ml_collections.ConfigDict):
   """Variant: one latent for the background of all frames, which one camera asks for."""
   config.model.background.kind = "fixed"
+
+
+def fixed_backgrounds(videos: int):
+  """Variant: a latent for the background of each video, which cameras that stand still ask for."""
+
+  def change(config: ml_collections.ConfigDict):
+    uncropped_fixed_background(config)
+    config.model.fixed_backgrounds = videos
+    clip, *steps = (dict(step) for step in config.data.preprocess)
+    config.data.preprocess = (clip | {"numbered": True}, *steps)
+
+  return change
 
 
 def uncropped_fixed_background(config: ml_collections.ConfigDict):

@@ -309,6 +309,7 @@ def model_config(constants: Mapping[str, Any], args: Mapping[str, Any]) -> dict[
     "observed_frames": args["observe_frames"],
     "generated_frames": constants["seq_len"],
     "generated_presence": args["gen_disc_pres_probs"],
+    "fixed_backgrounds": 1,
     "likelihood_draws": 0,
     "carried": False,
     "perceptual": {"use": False, "weights": "", "layers": (), "deviation": 0.1, "weight": 0.01},

@@ -12,7 +12,8 @@ where clips begin:
   "all"    every frame that has enough frames behind it
   "cover"  such that every frame is in exactly one clip, as far as they come out even
 
-`evaluation` says the same for evaluation, where that differs.
+`evaluation` says the same for evaluation, where that differs. With `numbered` the batch says as
+`sequence` which video or sequence of the split a clip is of, counted from 0.
 
   dict(name="stills", every=1)    every so many frames or views, each an example of its own
   dict(name="view")               one view of a scene, or one frame of a video: a random one in
@@ -26,7 +27,8 @@ clips from the frames of a set that stores each as an `image` are a `video`, in 
 fields have the axis of time too.
 
 The classes of these steps say, besides their arguments, whether they take frames alone (`single`,
-so that their axis goes) and what they call the pictures (`renames`).
+so that their axis goes), what they call the pictures (`renames`) and whether examples say which
+sequence they are of (`numbered`).
 """
 
 import dataclasses
@@ -77,6 +79,10 @@ class Sequences(NamedTuple):
   per_record: np.ndarray
   length: np.ndarray
 
+  def number_of(self, record: int) -> int:
+    """Which sequence a record belongs to."""
+    return int(np.searchsorted(self.first, record, side="right")) - 1
+
   def cuts(self, number: int, frames: np.ndarray) -> list[Cut]:
     """What holds `frames` (ascending) of a sequence."""
     per_record = int(self.per_record[number])
@@ -122,6 +128,7 @@ class Clip:
   starts: str = "slots"
   slot: int = 0
   evaluation: str = ""
+  numbered: bool = False
   single = False
   renames = {"image": "video"}
 
@@ -197,6 +204,7 @@ class Stills:
 
   every: int = 1
   single = True
+  numbered = False
   renames = _ALONE
 
   def __post_init__(self):
@@ -225,6 +233,7 @@ class View:
   """The step `view`, see above."""
 
   single = True
+  numbered = False
   renames = _ALONE
 
   def needs_lengths(self, training: bool) -> bool:
@@ -246,6 +255,7 @@ class Pair:
 
   spread: float = -1.0
   single = False
+  numbered = False
   renames = {"image": "video"}
 
   def needs_lengths(self, training: bool) -> bool:

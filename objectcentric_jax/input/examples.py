@@ -128,14 +128,17 @@ class RecordExamples:
     content = iter(self._stored.records([cut.record for cuts in examples for cut in cuts]))
     decode = self._stored.decode
     examples = [
-      self._whole_example([decode(next(content), cut.frames) for cut in cuts]) for cuts in examples
+      self._whole_example([decode(next(content), cut.frames) for cut in cuts], cuts[0].record)
+      for cuts in examples
     ]
     if rngs is None and preprocess.batched and not self._stored.sizes_differ():
       return dict(preprocess(stacked(examples)))
     return finished(preprocess, examples, rngs)
 
-  def _whole_example(self, parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """An example from what its records give to it."""
+  def _whole_example(
+    self, parts: Sequence[Mapping[str, np.ndarray]], record: int
+  ) -> dict[str, np.ndarray]:
+    """An example from what its records, of which this is the first, give to it."""
     choice, stored = self._preprocess.selection, self._stored.decode.fields
     if choice is None:
       return dict(parts[0])
@@ -150,6 +153,8 @@ class RecordExamples:
       else:
         array = arrays[0]
       example[choice.renames.get(name, name)] = array
+    if choice.numbered:
+      example[fields.SEQUENCE] = np.asarray(self._places.number_of(record), np.int32)
     return example
 
 

@@ -18,6 +18,7 @@ FLOWS = ("forward_flow", "backward_flow")  # rows and columns, in pixels
 NUMBERS = ("depth", *FLOWS)
 PICTURES = (*COLOURS, *COVERAGE, *IDS, *NUMBERS)  # all that is cropped and resized
 BOXES = "bboxes"
+SEQUENCE = "sequence"  # which video or long sequence a clip is of
 
 # Number of axes of a field of a video or of several views, whose first axis counts the frames. With
 # one less it belongs to a still, or to the scene as a whole.

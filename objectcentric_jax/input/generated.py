@@ -40,8 +40,11 @@ def made_up(config: Mapping[str, Any], split: str, count: int = 64) -> ArrayExam
   asked = [(name.removesuffix("?"), "?" * name.endswith("?")) for name in config["fields"]]
   asked = [names.get(name, name) + optional for name, optional in asked]
   examples = generated(side, config["objects"], split, count, asked, frames)
+  arrays = examples.arrays
+  if preprocess.selection is not None and preprocess.selection.numbered:
+    arrays = {**arrays, fields.SEQUENCE: np.zeros(count, np.int32)}  # clips of one video
   preprocess, about = preprocess.without_windows().adapted(examples.about)
-  return ArrayExamples(examples.arrays, about, preprocess)
+  return ArrayExamples(arrays, about, preprocess)
 
 
 def generated(

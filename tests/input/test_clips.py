@@ -146,7 +146,7 @@ def films_in_order(tmp_path, per_record):
 def test_clips_are_cut_from_sequences_across_records(tmp_path, per_record, memory):
   name = films_in_order(tmp_path, per_record)
   fields = ("image", "num_objects") if per_record == 1 else ("video",)
-  steps = (dict(name="clip", stride=3, starts="all"),)
+  steps = (dict(name="clip", stride=3, starts="all", numbered=True),)
   config = sets.config(
     tmp_path, name, side=0, frames=2, fields=fields, preprocess=steps, memory=memory
   )
@@ -159,6 +159,7 @@ def test_clips_are_cut_from_sequences_across_records(tmp_path, per_record, memor
   assert read["video"][:, :, 0, 0, :2].tolist() == [[list(p) for p in pair] for pair in expected]
   if per_record == 1:
     assert read["num_objects"].tolist() == [[f, f + 3] for _, f in begins]
+  assert read["sequence"].tolist() == [0] * 6 + [1] * 3
   assert "sequences" not in examples.about
 
 

@@ -299,11 +299,23 @@ def test_what_is_kept_beside_the_parameters():
   batch = {"video": jax.ShapeDtypeStruct((BATCH, TIME, SIDE, SIDE, 3), np.float32)}
   params, model_state = jax.eval_shape(task.init, KEY, batch)
   assert "encoder" not in params["background"] and "discriminator" in params
-  assert model_state["background"].shape == (10,)
+  assert model_state["background"].shape == (1, 10)
   assert model_state["carry"]["image"].shape == (BATCH, TIME, SIDE, SIDE, 3)
   assert model_state["carry"]["memory"].state.objects.what.shape == (BATCH, SLOTS, 6)
   assert set(without_carry(model_state)) == {"background", "batch_stats"}
   assert set(task.losses) == {"elbo", "discriminator"}
+
+
+def test_every_video_has_the_fixed_background_that_batches_number():
+  model = config(fixed_backgrounds=3)
+  model["background"] = model["background"] | {"kind": "fixed"}
+  task, video = make_task(model), jnp.zeros((4, TIME, SIDE, SIDE, 3))
+  state = {"background": jnp.arange(30.0).reshape(3, 10)}
+  found = task._fixed(state, {"video": video, "sequence": jnp.array([2, 0, 1, 3])})
+  np.testing.assert_array_equal(found[:3], state["background"][jnp.array([2, 0, 1])])
+  assert np.isnan(found[3]).all()  # there is no fourth
+  with pytest.raises(InputError, match="numbered=True"):
+    task._fixed(state, {"video": video})
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ Array = jax.Array
 # What of the model depends on the step, all from the schedules of these names.
 SCHEDULED = ("temperature", "presence_prior", "time_gradient", "object_alpha")
 SETTLED = SCHEDULED[:2]  # these keep their last values outside of training
+SEQUENCE = "sequence"  # of a batch: which video its clips are of, [B]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +84,8 @@ class ScalorTask:
     settled: values of the schedules SETTLED outside of training.
     observed_frames: of a clip that is continued.
     generated_frames: of a scene that is drawn from the prior.
+    fixed_backgrounds: latents of backgrounds that are fixed: one for all videos, or one for each of
+      so many, which batches number from 0 as `sequence` (the step `clip` counts them).
     likelihood_draws: of the estimate of the log likelihood in `scores`; 0 leaves it out.
     carried: whether clips continue the ones before them, as `config.data.chunk` cuts them.
     perceptual: the perceptual loss, if any.
@@ -95,6 +98,7 @@ class ScalorTask:
   settled: Mapping[str, float]
   observed_frames: int = 5
   generated_frames: int = 10
+  fixed_backgrounds: int = 1
   likelihood_draws: int = 0
   carried: bool = False
   perceptual: Perceptual | None = None
@@ -124,9 +128,9 @@ class ScalorTask:
     dtype = jnp.promote_types(video.dtype, jnp.float32)
     model_state = {}
     if self.network.background.kind == "fixed":
-      latents = self.network.background.latents
-      model_state["background"] = jax.random.normal(background_rng, (latents,), jnp.float32)
-    memory, fixed = self.start(len(video), dtype=dtype), self._fixed(model_state, len(video))
+      shape = self.fixed_backgrounds, self.network.background.latents
+      model_state["background"] = jax.random.normal(background_rng, shape, jnp.float32)
+    memory, fixed = self.start(len(video), dtype=dtype), self._fixed(model_state, batch)
     arguments = (video[:, :1], memory, self._outside(), fixed)
     rngs = {"params": rng, NOISE: rng}
     params = self.network.init(rngs, *arguments, training=False)["params"]
@@ -147,13 +151,20 @@ class ScalorTask:
     """The memory before the first frame of a video."""
     return self.network.start(batch, training, dtype)
 
-  def _fixed(self, model_state, batch: int) -> Array | None:
-    """Latents of fixed backgrounds [B, D]."""
+  def _fixed(self, model_state, batch) -> Array | None:
+    """Latents of fixed backgrounds [B, D]; not a number for a video beyond those that have one."""
     if "background" not in model_state:
       return None
-    return jnp.broadcast_to(
-      model_state["background"][None], (batch, len(model_state["background"]))
-    )
+    if self.fixed_backgrounds == 1:
+      numbers = jnp.zeros(len(batch["video"]), jnp.int32)
+    elif SEQUENCE in batch:
+      numbers = batch[SEQUENCE]
+    else:
+      raise InputError(
+        f"config.model.fixed_backgrounds is {self.fixed_backgrounds}, but batches do not say which "
+        "video they are of: give the step clip of config.data.preprocess numbered=True"
+      )
+    return jnp.take(model_state["background"], numbers, axis=0, mode="fill")
 
   def _outside(self) -> Settings:
     """The settings outside of training."""
@@ -205,7 +216,7 @@ class ScalorTask:
       video,
       memory,
       settings,
-      self._fixed(model_state, len(video)),
+      self._fixed(model_state, batch),
       training=True,
       sample=sample,
       rngs={NOISE: rng},
@@ -259,23 +270,24 @@ class ScalorTask:
     self,
     params,
     model_state,
-    video: Array,
+    batch,
     rng,
     sample: Sample = True,
     observed: int | None = None,
     palette: Array | None = None,
   ) -> Frames:
-    """Everything the network computes for videos [B, T, S, S, 3] that begin, in evaluation mode.
+    """Everything the network computes for videos that begin, in evaluation mode.
 
     Frames from `observed` on are generated; `palette` as in `Scalor`.
     """
+    video = batch["video"]
     dtype = jnp.promote_types(video.dtype, jnp.float32)
     return self.network.apply(
       {"params": generator(params)},
       video,
       self.start(len(video), dtype=dtype),
       self._outside(),
-      self._fixed(model_state, len(video)),
+      self._fixed(model_state, batch),
       training=False,
       observed=observed,
       palette=palette,
@@ -297,12 +309,12 @@ class ScalorTask:
     return log_normal(video, frames.image, self.pixel_deviation).sum((2, 3, 4))
 
   def terms(self, params, model_state, batch, rng, sample: Sample = True):
-    frames = self.frames(params, model_state, batch["video"], rng, sample)
+    frames = self.frames(params, model_state, batch, rng, sample)
     return self.objective_terms(frames, batch["video"])
 
   def scene(self, params, model_state, batch, rng, sample: Sample = True):
     palette = jnp.asarray(PALETTE)
-    frames = self.frames(params, model_state, batch["video"], rng, sample, palette=palette)
+    frames = self.frames(params, model_state, batch, rng, sample, palette=palette)
     return scene_of(frames)
 
   def scores(self, params, model_state, batch, rng) -> dict[str, Array]:
@@ -315,30 +327,34 @@ class ScalorTask:
       return {}
 
     def draw(key):
-      return self.log_weights(params, model_state, batch["video"], key)
+      return self.log_weights(params, model_state, batch, key)
 
     weights = lax.map(draw, jax.random.split(rng, self.likelihood_draws))
     bound = jax.nn.logsumexp(weights, axis=0) - math.log(self.likelihood_draws)
     return {"log_likelihood": bound}
 
-  def log_weights(self, params, model_state, video: Array, rng, sample: Sample = True) -> Array:
+  def log_weights(self, params, model_state, batch, rng, sample: Sample = True) -> Array:
     """log p(video, z) - log q(z) of one draw z of all latents: [B], nats."""
-    frames = self.frames(params, model_state, video, rng, sample)
-    return (self.log_likelihoods(frames, video) + frames.log_weight).sum(1)
+    frames = self.frames(params, model_state, batch, rng, sample)
+    return (self.log_likelihoods(frames, batch["video"]) + frames.log_weight).sum(1)
 
   # Generation
 
   def sample(self, params, model_state, rng, count):
-    """Videos of `generated_frames` frames from the prior; nothing is observed."""
+    """Videos of `generated_frames` frames from the prior; nothing is observed.
+
+    Where backgrounds are fixed, these have one after the other of them.
+    """
     side = self.network.frame_encoder.side
     video = jnp.zeros((count, self.generated_frames, side, side, 3), jnp.float32)
-    return self.continued(params, model_state, video, rng, observed=0)
+    batch = {"video": video, SEQUENCE: jnp.arange(count) % self.fixed_backgrounds}
+    return self.continued(params, model_state, batch, rng, observed=0)
 
-  def continued(self, params, model_state, video: Array, rng, observed: int) -> Scene:
+  def continued(self, params, model_state, batch, rng, observed: int) -> Scene:
     """The video, of which all frames but the first `observed` are imagined."""
     palette = jnp.asarray(PALETTE)
     return scene_of(
-      self.frames(params, model_state, video, rng, observed=observed, palette=palette)
+      self.frames(params, model_state, batch, rng, observed=observed, palette=palette)
     )
 
 

@@ -23,7 +23,7 @@ def panels(task: Any) -> Mapping[str, Callable]:
   def parts(params, model_state, batch, rng):
     video = batch["video"]
     palette = jnp.asarray(PALETTE)
-    frames = task.frames(params, model_state, video, rng, palette=palette)
+    frames = task.frames(params, model_state, batch, rng, palette=palette)
     return {
       "video": video,
       "reconstruction": frames.image,
@@ -35,8 +35,7 @@ def panels(task: Any) -> Mapping[str, Callable]:
     }
 
   def continued(params, model_state, batch, rng):
-    video = batch["video"]
-    scene = task.continued(params, model_state, video, rng, task.observed_frames)
-    return {"video": video, "continued": scene.image}
+    scene = task.continued(params, model_state, batch, rng, task.observed_frames)
+    return {"video": batch["video"], "continued": scene.image}
 
   return {"parts": parts, "continued": continued}

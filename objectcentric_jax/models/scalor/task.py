@@ -39,14 +39,7 @@ FIELDS = (
   *("side", "grid", "glimpse", "latents", "recurrent", "widths", "anchors", "step"),
   *("slots", "evaluation_slots", "reject", "explained_share", "largest_logit"),
   *("reuse_identities", "background", "pixel_deviation", "settled", "observed_frames"),
-  *(
-    "generated_frames",
-    "generated_presence",
-    "likelihood_draws",
-    "carried",
-    "perceptual",
-    "adversarial",
-  ),
+  *("generated_frames", "generated_presence", "fixed_backgrounds", "likelihood_draws", "carried"),
   *("perceptual", "adversarial", "rematerialise", "unroll", "dtype"),
 )
 
@@ -59,8 +52,8 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Scalor
   `anchors` as `Anchors`; `step`, `reject`, `explained_share`, `largest_logit` as in `Propagation`
   and `Discovery`; `background` as `BackgroundNetwork`; `slots`, `evaluation_slots`,
   `reuse_identities`, `generated_presence`, `rematerialise`, `unroll` as `Scalor`;
-  `pixel_deviation`, `observed_frames`, `generated_frames`, `likelihood_draws`, `carried` as
-  `ScalorTask`; `settled` with a value for each of SETTLED; `perceptual` as `Perceptual`, if `use`d;
+  `pixel_deviation`, `observed_frames`, `generated_frames`, `fixed_backgrounds`, `likelihood_draws`,
+  `carried` as `ScalorTask`; `settled` with a value for each of SETTLED; `perceptual` as `Perceptual`, if `use`d;
   `adversarial`, whether there is a discriminator; `dtype` ("float32" or "bfloat16").
 
   Raises:
@@ -111,6 +104,7 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Scalor
     settled={name: config["settled"][name] for name in SETTLED},
     observed_frames=config["observed_frames"],
     generated_frames=config["generated_frames"],
+    fixed_backgrounds=config["fixed_backgrounds"],
     likelihood_draws=config["likelihood_draws"],
     carried=config["carried"],
     perceptual=Perceptual(**perceptual) if perceptual.pop("use") else None,
@@ -139,7 +133,8 @@ def check(config: Mapping[str, Any]):
     if value not in known:
       listed = ", ".join(map(str, known))
       raise InputError(f"config.model.{name} is {value!r}: choose one of {listed}")
-  check_positive("config.model", config, ("evaluation_slots", "latents", "generated_frames"))
+  whole = ("evaluation_slots", "latents", "generated_frames", "fixed_backgrounds")
+  check_positive("config.model", config, whole)
   above_zero = {name: config[name] for name in ("pixel_deviation", "largest_logit", "step")}
   above_zero["settled.temperature"] = config["settled"]["temperature"]
   if config["perceptual"]["use"]:
