@@ -9,8 +9,8 @@ steps. Published numbers: none; there are pictures.
 Append `:smoke` for two steps on made-up scenes of these shapes; `:perceptual`, `:adversarial` or
 `:perceptual_adversarial` for the losses of the extension (the perceptual ones need
 --config.model.perceptual.weights=FILE, torchvision's VGG16); `:fixed_background` or
-`:uncropped_fixed_background` for its background analysis, `:fixed_backgrounds` for one of each video
-(SCALORV2); `:grid6`, `:grid7` for its other grids.
+`:uncropped_fixed_background` for its background analysis, `:fixed_backgrounds` for a background of
+each video (SCALORV2); `:grid6`, `:grid7` for its other grids.
 """
 
 from configs import datasets, variants

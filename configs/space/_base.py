@@ -165,7 +165,9 @@ def laptop(config: ml_collections.ConfigDict, size: float, begin: int):
 
 def small_updates(config: ml_collections.ConfigDict, foreground: dict):
   """Adam at 1e-3 for the background, and for parts of the foreground at these rates."""
-  groups = {f"^foreground/{part}": dict(name="adam", rate=rate) for part, rate in foreground.items()}
+  groups = {
+    f"^foreground/{part}": dict(name="adam", rate=rate) for part, rate in foreground.items()
+  }
   groups["^background/"] = dict(name="adam", rate=1e-3)
   config.train.updates = (dict(loss="elbo", clip=1.0, groups=groups),)
 

@@ -32,7 +32,8 @@ NO_INFORMATION = 0.1
 EXPLOSION = 10.0
 HELP_IN_IMAGES = (
   " at first: more steps of config.train.schedules.fixed_alpha or, with objects that are small, of "
-  "fixed_presence, a larger and longer config.train.schedules.presence_prior, a size prior (scale_prior_mean) that fits the objects, "
+  "fixed_presence, a larger and longer config.train.schedules.presence_prior, a size prior "
+  "(scale_prior_mean) that fits the objects, "
   "a config.model.foreground_deviation below that of the background, fewer "
   "config.model.background_components, or another config.seed"
 )

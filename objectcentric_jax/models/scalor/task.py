@@ -53,8 +53,9 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Scalor
   and `Discovery`; `background` as `BackgroundNetwork`; `slots`, `evaluation_slots`,
   `reuse_identities`, `generated_presence`, `rematerialise`, `unroll` as `Scalor`;
   `pixel_deviation`, `observed_frames`, `generated_frames`, `fixed_backgrounds`, `likelihood_draws`,
-  `carried` as `ScalorTask`; `settled` with a value for each of SETTLED; `perceptual` as `Perceptual`, if `use`d;
-  `adversarial`, whether there is a discriminator; `dtype` ("float32" or "bfloat16").
+  `carried` as `ScalorTask`; `settled` with a value for each of SETTLED; `perceptual` as
+  `Perceptual`, if `use`d; `adversarial`, whether there is a discriminator; `dtype` ("float32" or
+  "bfloat16").
 
   Raises:
     InputError: a field is missing, unknown, or has a value the model cannot use.
