@@ -77,7 +77,7 @@ def sizes(config: ml_collections.ConfigDict):
   config.model.dtype = "float32"
 
 
-def small_sizes(config: ml_collections.ConfigDict, rate: float = 3e-3):
+def small_sizes(config: ml_collections.ConfigDict):
   """Widths for pictures of 64x64 pixels on a laptop; nothing of this size was published."""
   config.data.side = 64
   config.data.batch_size = 16
@@ -99,11 +99,17 @@ def small_sizes(config: ml_collections.ConfigDict, rate: float = 3e-3):
   config.train.checkpoint_every = 500
   config.eval.images = 96
   config.eval.batch_size = 16
+
+
+def small_training(config: ml_collections.ConfigDict, steps: int, rate: float = 3e-3):
+  """So many steps at a rate that falls to a tenth; the published ones are long and constant."""
+  config.train.steps = steps
+  falling = dict(kind="linear", start=rate, end=rate / 10, steps=steps)
   with config.ignore_type():
     for update in config.train.updates:
       for group in update["groups"].values():
         if group["name"] != "frozen":
-          group["rate"] = rate
+          group["rate"] = falling
 
 
 def part(config: ml_collections.ConfigDict, name: str):
@@ -174,7 +180,6 @@ def small_background(config: ml_collections.ConfigDict):
   config.train.checkpoint_every = 500
   config.eval.images = 24
   config.eval.batch_size = 8
-  config.train.updates[0]["groups"][""]["rate"] = 3e-3
 
 
 def movi_objects(config: ml_collections.ConfigDict):
@@ -299,7 +304,7 @@ def proposal_sizes(input_depth: bool) -> dict:
 
 def small_loci(config: ml_collections.ConfigDict):
   """The whole model for 64x64 pixels on a laptop."""
-  small_sizes(config, rate=1e-3)
+  small_sizes(config)
   model = config.model
   model.decoder = dict(depth=dict(layers=1), rgb=dict(layers=2))
   model.slots = 5
@@ -346,7 +351,6 @@ def small_proposal(config: ml_collections.ConfigDict):
   config.train.checkpoint_every = 500
   config.eval.images = 96
   config.eval.batch_size = 16
-  config.train.updates[0]["groups"][""]["rate"] = 1e-3
 
 
 def one_clip(config: ml_collections.ConfigDict):

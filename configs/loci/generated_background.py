@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.background(config, input_depth=True)
   _base.small_background(config)
   _base.generated_pairs(config)
-  config.train.steps = 1_500
+  _base.small_training(config, 1_500)
   return variants.apply(config, variant)

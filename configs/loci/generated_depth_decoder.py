@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.part(config, "depth")
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.train.steps = 1_000
+  _base.small_training(config, 1_000)
   return variants.apply(config, variant)

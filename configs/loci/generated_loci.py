@@ -17,5 +17,5 @@ def get_config(variant: str = ""):
   _base.loci(config, input_depth=True)
   _base.small_loci(config)
   _base.generated_videos(config)
-  config.train.steps = 4_800
+  _base.small_training(config, 4_800, rate=1e-3)
   return variants.apply(config, variant, **_base.MODES)

@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.part(config, "mask")
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.train.steps = 2_000
+  _base.small_training(config, 2_000)
   return variants.apply(config, variant)

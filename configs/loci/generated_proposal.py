@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.proposal(config, input_depth=True)
   _base.small_proposal(config)
   _base.generated_images(config)
-  config.train.steps = 1_000
+  _base.small_training(config, 1_000)
   return variants.apply(config, variant)

@@ -15,5 +15,5 @@ def get_config(variant: str = ""):
   _base.encoder_decoder(config, passes=0, input_depth=True)
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.train.steps = 3_000
+  _base.small_training(config, 3_000)
   return variants.apply(config, variant)

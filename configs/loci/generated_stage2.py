@@ -16,5 +16,5 @@ def get_config(variant: str = ""):
   _base.small_sizes(config)
   _base.generated_objects(config)
   config.model.stretch = 0.15  # the second pass comes in after 375 steps, the third after 750
-  config.train.steps = 2_000
+  _base.small_training(config, 2_000)
   return variants.apply(config, variant)
