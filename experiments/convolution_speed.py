@@ -8,6 +8,7 @@ forward pass and both gradients take in our form, in the plain form, and their r
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +49,15 @@ def transposed(stride: int, padding: int, output_padding: int) -> Form:
   return lambda x, weight: convolve_transposed(x, weight, stride, padding, output_padding)
 
 
+def repeated(form: Form) -> Form:
+  """The same convolution three times in a loop, as recurrent models have it."""
+
+  def apply(x, weight):
+    return lax.scan(lambda y, _: (jnp.tanh(form(y, weight)), None), x, None, 3)[0]
+
+  return apply
+
+
 # name, input, kernel, our form, plain form
 CASES = (
   (
@@ -72,6 +82,13 @@ CASES = (
     plain(16, 1, 0, 0),
   ),
   ("16x16 of a 16 x 16 map, 64 to 512", (4, 16, 16, 64), (16, 16, 64, 512), convolve, plain_whole),
+  (
+    "3x3 in a loop of three, 32 to 32, 32 x 32",
+    (4, 32, 32, 32),
+    (3, 3, 32, 32),
+    repeated(partial(convolve, padding=1)),
+    repeated(plain(3, 1, 1, 0)),
+  ),
 )
 
 

@@ -1,5 +1,7 @@
 """Convolutions against the textbook forms of `lax`."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,6 +83,54 @@ def test_convolution_equals_a_loop_over_windows(size, stride, padding):
       expected[:, i, j] = np.einsum("nhwi,hwio->no", window, np.asarray(kernel, np.float64))
   assert found.shape == expected.shape
   np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+  "size, stride, padding, dilation",
+  [
+    ((3, 3), 1, (1, 1), 1),
+    ((3, 2), 2, (1, 0), 1),
+    ((4, 4), 2, (1, 1), 1),
+    ((5, 3), 3, (0, 2), 1),
+    ((1, 1), 2, (0, 0), 1),
+    ((1, 1), 1, (1, 2), 1),
+    ((3, 3), 1, (4, 4), 2),
+    ((3, 3), 2, (2, 2), 2),
+  ],
+)
+def test_gradients_equal_those_that_jax_derives(size, stride, padding, dilation):
+  x, kernel = draw((2, 9, 12, 3), (*size, 3, 4))
+  geometry = {"rhs_dilation": (dilation,) * 2, "dimension_numbers": LAYOUT}
+
+  def plain(x, kernel):
+    pad = [(p, p) for p in padding]
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pad, **geometry)
+
+  def ours(x, kernel):
+    return convolve(x, kernel, stride, padding, dilation)
+
+  (cotangent,) = draw(jax.eval_shape(plain, x, kernel).shape)
+  found, expected = (jax.vjp(form, x, kernel)[1](cotangent) for form in (ours, plain))
+  for name, mine, theirs in zip(("dx", "dkernel"), found, expected, strict=True):
+    np.testing.assert_allclose(mine, theirs, atol=1e-4, err_msg=name)
+  several = jnp.stack([kernel, 2 * kernel])  # generated kernels have an axis of their own
+  found, expected = (
+    jax.vjp(jax.vmap(form, (None, 0)), x, several)[1](jnp.stack([cotangent] * 2))
+    for form in (ours, plain)
+  )
+  for name, mine, theirs in zip(("dx", "dkernel"), found, expected, strict=True):
+    np.testing.assert_allclose(mine, theirs, atol=3e-4, err_msg=f"{name} of two kernels")
+
+
+def test_convolutions_of_a_loop_are_in_the_order_that_the_cpu_is_fast_in():
+  x, kernel = draw((2, 8, 8, 4), (3, 3, 4, 4))
+
+  def repeated(x, kernel):
+    return lax.scan(lambda y, _: (convolve(y, kernel, padding=1), None), x, None, 3)[0].sum()
+
+  compiled = jax.jit(jax.grad(repeated, (0, 1))).lower(x, kernel).compile().as_text()
+  orders = re.findall(r"dim_labels=(\S+?),", compiled)
+  assert len(orders) >= 2 and set(orders) == {"b01f_01io->b01f"}
 
 
 def test_kernel_as_large_as_the_image_is_one_window():
