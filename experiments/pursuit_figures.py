@@ -52,8 +52,11 @@ def retained(knowledge: Knowledge, decisions: Sequence[Decision]) -> tuple[np.nd
 
 
 def _label(knowledge: Knowledge, number: int) -> str:
-  name = knowledge.objects[number].name
-  return f"{number} {name[-LONGEST:]}" if name else str(number)
+  name = knowledge.objects[number].name or ""
+  shown = name[-LONGEST:]
+  if shown != name and "_" in shown:
+    shown = shown.split("_", 1)[1]  # whole words alone
+  return f"{number} {shown}".strip()
 
 
 def _kind(knowledge: Knowledge, number: int) -> str:

@@ -15,6 +15,7 @@ def get_config(variant: str = ""):
   _base.encoder_decoder(config, passes=3, input_depth=True)
   _base.small_sizes(config)
   _base.generated_objects(config)
-  config.model.stretch = 0.15  # the second pass comes in after 375 steps, the third after 750
-  _base.small_training(config, 2_000)
+  config.model.stretch = 0.2  # the second pass comes in after 500 steps, the third after 1,000
+  # Stage 1 ends at 3e-4; a far higher rate makes positions diverge.
+  _base.small_training(config, 2_000, rate=5e-4)
   return variants.apply(config, variant)

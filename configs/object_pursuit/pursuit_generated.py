@@ -2,10 +2,13 @@
 
 python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py --workdir runs/p
 
-As `:laptop`, six of the objects arrive in 64x64 pixels, two of them twice, and nothing is known at
-the start: the first object trains the backbone, too. What is known of it is in
-experiments/results/object_pursuit_loop.md. Scores of a pursuit:
+As `:laptop`, six objects arrive in 64x64 pixels, three of them twice. It starts from the networks
+of a joint training of other objects (joint_generated.py), or, without them, from nothing, so that
+the first object trains the backbone, too. experiments/results/object_pursuit_loop.md has what came
+out of:
 
+python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py:laptop
+    --workdir runs/p --config.pursuit.hypernetwork=runs/joint --config.pursuit.backbone=runs/joint
 python -m experiments.pursuit --workdir runs/p --eval
 
 Append `:smoke` for two steps of every training on made-up scenes of these shapes, `:published` for
@@ -24,7 +27,7 @@ def get_config(variant: str = ""):
 
 def laptop(config):
   """Variant: small pictures, narrow networks, few and large steps."""
-  config.data.name = "object_folders/64px_12objects_train60_validation12_test24"
+  config.data.name = "object_folders/64px_6objects_train60_validation12_test24_seed7"
   config.data.side = 64
   config.data.batch_size = 8
   config.eval.batch_size = 8
@@ -35,11 +38,10 @@ def laptop(config):
   config.model.dropout = "never"  # half of so few channels cannot be missed
   config.model.rematerialise = False
   section = config.pursuit
-  section.threshold = 0.55
-  section.count = 6
-  section.repeat_every = 3
+  section.threshold = 0.6
+  section.repeat_every = 2
   section.held_out = 0.2
   section.learn.update(epochs=40, patience=30, enough=0.72, rate=5e-4)
-  over_bases = dict(epochs=8, patience=3, enough=section.threshold, rate=1e-2)
+  over_bases = dict(epochs=8, patience=3, enough=section.get_ref("threshold"), rate=1e-2)
   for stage in (section.express, section.check, section.simplify):
     stage.update(over_bases)

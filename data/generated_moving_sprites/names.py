@@ -33,6 +33,7 @@ NAMES = Names(
     Number("size", after="px", least=8, most=1024, always=True),
     Density(1, 255),
     Choice("objects", ("digits",)),
+    Flag("large"),
     Flag("rotating"),
     Choice("background", ("gradient", "texture")),
     Number("frames", "frames", least=1, most=240),

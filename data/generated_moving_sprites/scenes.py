@@ -40,6 +40,7 @@ class Options(Splits):
   min_objects: int = 2
   max_objects: int = 10
   objects: str = "dsprites"  # one of KINDS
+  large: bool = False  # sprites of twice the size
   rotating: bool = False
   background: str = "flat"  # one of BACKGROUNDS
   frames: int = 20
@@ -85,7 +86,7 @@ def compose(options: Options, rng: np.random.Generator) -> Sprites:
   count = int(rng.integers(options.min_objects, options.max_objects + 1))
   frames = np.arange(options.frames)
   shape = rng.integers(len(KINDS[options.objects][0]), size=count)
-  scale = rng.uniform(*SCALE, count)
+  scale = rng.uniform(*SCALE, count) * (1 + options.large)
   start = rng.uniform(-MARGIN, FRAME + MARGIN, (count, 1, 2))
   velocity = rng.normal(0, SPEED, (count, 1, 2))
   position = reflected(start + velocity * frames[:, None], -MARGIN, FRAME + MARGIN)

@@ -3,7 +3,7 @@
 A check looks at the reports so far, the newest last, and says what is wrong, or None. It knows
 quantities by the names that losses, schedules and the train step report (`share/K`,
 `largest_share`, `foreground_share`, `objects` and, of videos, `tracked` of them from the frame
-before, `fixed_alpha`, `fixed_presence`, `kl_.../K`, `multiplier`, `gradient_norm`,
+before, `fixed_alpha`, `fixed_presence`, `object_alpha`, `kl_.../K`, `multiplier`, `gradient_norm`,
 `gradient_norm/PART`); where one is absent it is silent.
 """
 
@@ -42,6 +42,16 @@ HELP_IN_VIDEOS = (
   "decoder of the background, a background that is hidden in the first steps, a larger prior of "
   "presence, or anchors that fit the size of the objects"
 )
+EVERYWHERE_IN_IMAGES = (
+  "config.train.schedules.presence_prior or scale_prior_mean, or give the background the smaller "
+  "deviation (config.model.background_deviation)"
+)
+EVERYWHERE_IN_VIDEOS = (
+  "config.train.schedules.presence_prior or the size of config.model.anchors, or give the "
+  "background the stronger decoder (config.model.background.decoder)"
+)
+# Schedules that give share or presence while they are not negative.
+GIVEN = ("fixed_alpha", "fixed_presence", "object_alpha")
 SETTLED = 10  # reports before there is a median to speak of
 FOLLOWED = 0.25  # share of the objects; those of the first frame of a clip cannot be
 
@@ -65,7 +75,7 @@ def one_component(reports: Sequence[Report]) -> str | None:
 
 def _asked(report: Report) -> bool:
   """Whether share and presence are inferred; while they are given they say nothing of objects."""
-  return report.get("fixed_alpha", -1.0) < 0 and report.get("fixed_presence", -1.0) < 0
+  return all(report.get(name, -1.0) < 0 for name in GIVEN)
 
 
 def empty_foreground(reports: Sequence[Report]) -> str | None:
@@ -96,10 +106,11 @@ def foreground_everywhere(reports: Sequence[Report]) -> str | None:
 
   if not _last(reports, everything):
     return None
+  latest = reports[-1]
+  advice = EVERYWHERE_IN_VIDEOS if "tracked" in latest else EVERYWHERE_IN_IMAGES
   return (
-    f"the foreground explains {reports[-1]['foreground_share']:.0%} of the image and the "
-    "background is not used. Lower config.train.schedules.presence_prior or scale_prior_mean, or "
-    "give the background the smaller deviation (config.model.background_deviation)"
+    f"the foreground explains {latest['foreground_share']:.0%} of the image and the background is "
+    f"not used. Lower {advice}"
   )
 
 

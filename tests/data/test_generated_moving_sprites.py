@@ -88,6 +88,15 @@ def test_sprites_leave_and_come_back():
   assert returned >= 3
 
 
+def test_large_sprites_are_twice_as_large():
+  usual, large = (
+    scenes.compose(NAMES.parse(name), np.random.default_rng(1))
+    for name in ("128px_high", "128px_high_large")
+  )
+  np.testing.assert_allclose(large.scale, 2 * usual.scale)
+  np.testing.assert_array_equal(large.position, usual.position)
+
+
 @pytest.mark.parametrize("objects", scenes.KINDS)
 def test_only_rotating_sprites_turn(objects):
   word = "" if objects == "dsprites" else f"_{objects}"
@@ -298,7 +307,7 @@ def test_other_names_show_the_grammar(name):
   with pytest.raises(InputError) as caught:
     Builder.config_named(name)
   assert repr(name) in str(caught.value)
-  assert "SIZEpx_low|medium|high|very_high|MIN-MAX[_digits][_rotating]" in str(caught.value)
+  assert "SIZEpx_low|medium|high|very_high|MIN-MAX[_digits][_large][_rotating]" in str(caught.value)
 
 
 def test_records_are_the_same_with_any_number_of_processes_and_each_can_be_drawn_alone(tmp_path):

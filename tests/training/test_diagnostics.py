@@ -89,7 +89,10 @@ def test_a_foreground_that_takes_everything():
   assert foreground_everywhere([foreground(9.0, 0.9)] * PATIENCE) is None
   assert foreground_everywhere([foreground(9.0, 0.97, alpha=0.1)] * PATIENCE) is None
   assert foreground_everywhere([foreground(9.0, 0.97, presence=1.0)] * PATIENCE) is None
+  assert foreground_everywhere([foreground(9.0, 0.97) | {"object_alpha": 0.9}] * PATIENCE) is None
   assert foreground_everywhere([{}] * PATIENCE) is None
+  video = foreground_everywhere([foreground(9.0, 0.97) | {"tracked": 0.0}] * PATIENCE)
+  assert "anchors" in video and "scale_prior_mean" not in video
 
 
 @pytest.mark.parametrize(
