@@ -158,6 +158,13 @@ def open_examples(config: Mapping[str, Any], split: str, training: bool = False)
   return open_split(config["data"], split, training)
 
 
+def made_up_examples(config: ml_collections.ConfigDict) -> Examples:
+  """Made-up scenes of the shapes and fields that the config's dataset has for training."""
+  config = config.copy_and_resolve_references()
+  config.data.name = GENERATED
+  return open_examples(config, config.data.split, training=True)
+
+
 def results(
   config: Mapping[str, Any],
   examples: Examples,

@@ -19,7 +19,7 @@ def settings(memory: float):
   config = tiny_objects.config(count=7, repeat_every=3, threshold=0.7)
   config.model.bases = config.model.known = 8
   config.train.checkpoint_every = 100
-  config.pursuit.learn.update(epochs=60, patience=25, rate=0.03, memory=memory, enough=0.9)
+  config.pursuit.learn.update(epochs=120, patience=40, rate=0.01, memory=memory, enough=0.9)
   for stage in ("express", "check"):
     config.pursuit[stage].update(epochs=25, patience=10, enough=0.9)
   return config

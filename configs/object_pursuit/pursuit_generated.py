@@ -42,6 +42,6 @@ def laptop(config):
   section.repeat_every = 2
   section.held_out = 0.2
   section.learn.update(epochs=40, patience=30, enough=0.72, rate=5e-4)
-  over_bases = dict(epochs=8, patience=3, enough=section.get_ref("threshold"), rate=1e-2)
   for stage in (section.express, section.check, section.simplify):
-    stage.update(over_bases)
+    enough = section.get_oneway_ref("threshold")
+    stage.update(epochs=8, patience=3, enough=enough, rate=1e-2)
