@@ -14,7 +14,7 @@ video of 24 frames takes 17 steps. 1,000,000 steps are 58,824 videos, about one 
 MOVi-A to F; the source says neither steps nor results, only batch 1 a process and a constant rate.
 That objects last is believed from the 10,000th forward pass on, and more and more from there.
 `rematerialise` computes every forward pass again in the backward one instead of keeping it; the
-traces of the predictor alone are 1 GiB at this size. On two CPU cores a step takes 13 s and 16.6 GB,
+traces of the predictor alone are 1 GiB at this size. On two CPU cores a step takes 13 s and 16.6 GB
 after four minutes of compiling (experiments/results/loci.md); expected results are not known.
 `experiments.loci` starts it from stage 2 and the background; by itself, it starts from nothing.
 The published file is loci-s.json.
