@@ -10,7 +10,8 @@
   encoder     channels at a quarter of the resolution, blocks, and channels of the hyper-network
   decoder     layers of each decoder, and the encoder it is first trained with
   rgb_loss    "ycbcr_l2_ssim" or "l1_ssim"
-  stretch     of the curricula of stage 2, 1 as published
+  stretch, position_stretch
+              of the curricula of stage 2: passes, and the loss of positions; 1 as published
   squashed_deviation  for published checkpoints with the flag `legacy`, set when they are imported
   rematerialise       compute again in the backward pass what would fill the memory
 
@@ -134,6 +135,7 @@ def encoder_decoder(config: ml_collections.ConfigDict, passes: int, input_depth:
   config.model.passes = passes
   config.model.input_depth = input_depth
   config.model.stretch = 1.0
+  config.model.position_stretch = 1.0
   sizes(config)
   train(config, "reconstruction", PRIORITY if passes else NOT_HYPER)
   config.eval.best = "iou"

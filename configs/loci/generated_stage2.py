@@ -16,6 +16,7 @@ def get_config(variant: str = ""):
   _base.small_sizes(config)
   _base.generated_objects(config)
   config.model.stretch = 0.2  # the second pass comes in after 500 steps, the third after 1,000
+  config.model.position_stretch = 1.0  # positions are learned to the end
   # Stage 1 ends at 3e-4; a far higher rate makes positions diverge.
   _base.small_training(config, 2_000, rate=5e-4)
   return variants.apply(config, variant)

@@ -25,7 +25,7 @@ SIZES = {
   "rematerialise": False,
   "dtype": "float32",
 }
-SLOTS = {"passes": 3, "input_depth": True, "stretch": 2.0, **SIZES}
+SLOTS = {"passes": 3, "input_depth": True, "stretch": 2.0, "position_stretch": 2.0, **SIZES}
 STAGES = {part: {"part": part, **SIZES} for part in pretraining.PARTS} | {"slots": SLOTS}
 BATCH = {
   name: jax.ShapeDtypeStruct((1, 64, 32, channels), jnp.float32)

@@ -167,8 +167,9 @@ class EncoderDecoderTask:
     network: the model.
     passes: 0 for stage 1, otherwise how often stage 2 looks.
     rgb_loss: name of the loss of colours.
-    stretch: how many times longer the curricula are; the published code takes the number of steps
-      whose gradients make an update.
+    stretch: how many times longer the curricula of passes are, and
+    position_stretch: that of the loss of positions; the published code takes the number of steps
+      whose gradients make an update for both.
     rematerialise: whether the backward pass computes every pass again instead of keeping it.
   """
 
@@ -176,6 +177,7 @@ class EncoderDecoderTask:
   passes: int
   rgb_loss: str
   stretch: float
+  position_stretch: float
   rematerialise: bool
 
   metrics = (object_scores,)
@@ -251,7 +253,7 @@ class EncoderDecoderTask:
 
   def position_weights(self, count: Array) -> tuple[Array, Array]:
     """Of the losses of place and size, which count on after each other."""
-    period = POSITION_PERIOD * self.stretch
+    period = POSITION_PERIOD * self.position_stretch
     return decaying(count, period, LEAST_POSITION), decaying(count + 1, period, LEAST_POSITION)
 
   def object_terms(
@@ -306,7 +308,7 @@ class EncoderDecoderTask:
 
 FIELDS = (
   *("passes", "input_depth", "height", "width", "gestalt", "embedding", "encoder", "decoder"),
-  *("rgb_loss", "stretch", "squashed_deviation", "rematerialise", "dtype"),
+  *("rgb_loss", "stretch", "position_stretch", "squashed_deviation", "rematerialise", "dtype"),
 )
 
 
@@ -333,5 +335,6 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Encode
     config["passes"],
     config["rgb_loss"],
     config["stretch"],
+    config["position_stretch"],
     config["rematerialise"],
   )

@@ -30,7 +30,7 @@ SIZES = {
   "rematerialise": False,
   "dtype": "float32",
 }
-SLOTS = {"passes": 3, "input_depth": True, "stretch": 1.0, **SIZES}
+SLOTS = {"passes": 3, "input_depth": True, "stretch": 1.0, "position_stretch": 1.0, **SIZES}
 BACKGROUND = {
   "height": HEIGHT,
   "width": WIDTH,
@@ -110,6 +110,13 @@ def test_later_passes_come_in_one_after_the_other():
   assert weights(50_000)[2] == pytest.approx(1 / 1.11, abs=2e-3)
   slower = encoder_decoder.make_task({**SLOTS, "stretch": 2.0})
   assert slower.pass_weights(dict(first=jnp.asarray(5000), second=jnp.asarray(5000)))[0][1] == 0
+
+
+@pytest.mark.parametrize("stretch, after", [(1.0, 1.0), (0.5, 0.1)])
+def test_the_loss_of_positions_leaves_by_a_stretch_of_its_own(stretch, after):
+  task = encoder_decoder.make_task({**SLOTS, "stretch": 0.1, "position_stretch": stretch})
+  found = [task.position_weights(jnp.asarray(count))[0] for count in (0, 10_000, 20_000)]
+  np.testing.assert_allclose(found, [1, 1, after], rtol=1e-5)
 
 
 def shapes_of(task, batch):
