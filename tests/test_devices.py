@@ -42,7 +42,7 @@ def assert_close(found, expected, tolerance):
   norms = {path: np.linalg.norm(value) for path, value in expected.items()}
   whole = np.linalg.norm([norm for path, norm in norms.items() if is_gradient(path)])
   for path, value in expected.items():
-    distance = np.linalg.norm(found[path] - value)
+    distance = np.linalg.norm(found[path].astype(np.float64) - value)  # flags are bool
     norm = max(norms[path], whole / 1000 if is_gradient(path) else 0)
     assert distance <= tolerance * norm, (path, distance, norms[path])
 
