@@ -4,8 +4,8 @@ python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.
 
 As `:laptop`, six objects arrive in 64x64 pixels, three of them twice. It starts from the networks
 of a joint training of other objects (joint_generated.py), or, without them, from nothing, so that
-the first object trains the backbone, too. experiments/results/object_pursuit_loop.md has what came
-out of:
+the first object trains the backbone, too. What came out, with trainings over the bases that ended
+at a lower score, is in experiments/results/object_pursuit_loop.md.
 
 python -m experiments.pursuit --config configs/object_pursuit/pursuit_generated.py:laptop
     --workdir runs/p --config.pursuit.hypernetwork=runs/joint --config.pursuit.backbone=runs/joint
@@ -43,5 +43,5 @@ def laptop(config):
   section.held_out = 0.2
   section.learn.update(epochs=40, patience=30, enough=0.72, rate=5e-4)
   for stage in (section.express, section.check, section.simplify):
-    enough = section.get_oneway_ref("threshold")
+    enough = section.get_oneway_ref("threshold")  # one each: whoever shares one shares its changes
     stage.update(epochs=8, patience=3, enough=enough, rate=1e-2)
