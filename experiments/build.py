@@ -106,17 +106,20 @@ def score(
   return evaluator(params, model_state, batches)
 
 
-def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
-  """Shapes of a training batch as the model gets it, with the fields that made-up scenes have."""
+def made_up_batch(config: Mapping[str, Any], scenes: int = 1) -> dict[str, np.ndarray]:
+  """A training batch of so many made-up scenes, again and again, with the fields that they have."""
   data = dict(config["data"])
   made = {name for name in data["fields"] if name.removesuffix("?") in FIELDS}
   data["fields"] = tuple(name for name in data["fields"] if name in made)
-  batch = made_up(data, "example", count=1).read(np.zeros(data["batch_size"], int))
+  batch = made_up(data, "example", scenes).read(np.arange(data["batch_size"]) % scenes)
   if data["by_object"]["use"]:
     batch[OBJECT] = np.zeros(data["batch_size"], np.int32)
-  if data["chunk"]:
-    batch = chunk(batch, 0, data["chunk"])
-  return jax.eval_shape(as_float, batch)
+  return chunk(batch, 0, data["chunk"]) if data["chunk"] else batch
+
+
+def example_batch(config: Mapping[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+  """Shapes of a training batch as the model gets it, with the fields that made-up scenes have."""
+  return jax.eval_shape(as_float, made_up_batch(config))
 
 
 def stored_config(workdir: Path) -> ml_collections.ConfigDict:
@@ -156,13 +159,6 @@ def open_examples(config: Mapping[str, Any], split: str, training: bool = False)
   if config["data"]["by_object"]["use"]:
     return open_by_object(config["data"], split, training)
   return open_split(config["data"], split, training)
-
-
-def made_up_examples(config: ml_collections.ConfigDict) -> Examples:
-  """Made-up scenes of the shapes and fields that the config's dataset has for training."""
-  config = config.copy_and_resolve_references()
-  config.data.name = GENERATED
-  return open_examples(config, config.data.split, training=True)
 
 
 def results(

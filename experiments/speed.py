@@ -17,7 +17,6 @@ from experiments import build, command
 from objectcentric_jax.batch import as_float
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.input.arrays import Examples
-from objectcentric_jax.input.chunks import chunk
 from objectcentric_jax.input.generated import GENERATED
 from objectcentric_jax.input.pipeline import train_batches
 from objectcentric_jax.input.prefetch import Prefetch
@@ -51,11 +50,9 @@ def main(_):
     raise InputError(f"config.train.parallel is {found!r}: experiments.speed measures jit alone")
   stored = open_stored(config) if FLAGS.input else None
   task = build.make_task(config)
-  examples = build.made_up_examples(config)
   updates = make_updates(config.train.updates, list(task.losses))
   step = make_train_step(task, updates, make_schedules(config.train.schedules.to_dict()))
-  batch = examples.read(np.arange(size) % len(examples))
-  batch = devices.put(chunk(batch, 0, config.data.chunk) if config.data.chunk else batch)
+  batch = devices.put(build.made_up_batch(config, scenes=size))
   key = jax.random.key(config.seed)
   state = devices.place(lambda k, b: init_state(task, updates, k, as_float(b)), key, batch)
 

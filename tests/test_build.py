@@ -2,8 +2,6 @@
 
 import json
 
-import numpy as np
-
 from configs import quickstart, sections
 from configs.object_pursuit import joint_ithor
 from experiments import build
@@ -21,9 +19,8 @@ def test_a_config_of_before_has_the_defaults_of_what_came_later(tmp_path):
   assert stored.train.steps == 7 and stored.model.to_dict() == config["model"]
 
 
-def test_made_up_examples_need_no_dataset_and_say_whose_views_they_are():
-  config = joint_ithor.get_config()
-  examples = build.made_up_examples(config)
-  batch = examples.read(np.arange(2))
-  assert batch["image"].shape == (2, 256, 256, 3) and batch["object"].tolist() == [0, 0]
-  assert config.data.name == "object_folders/ithor"
+def test_a_made_up_batch_needs_no_dataset_and_says_whose_views_they_are():
+  batch = build.made_up_batch(joint_ithor.get_config(), scenes=2)
+  assert batch["image"].shape == (8, 256, 256, 3) and batch["object"].tolist() == [0] * 8
+  assert (batch["image"][0] == batch["image"][2]).all()
+  assert (batch["image"][0] != batch["image"][1]).any()
