@@ -31,6 +31,7 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".xla_cache"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
+import absl.logging  # noqa: E402, F401  its flags are not a command's, see `functions_of`
 import jax  # noqa: E402
 import pytest  # noqa: E402
 from absl import flags  # noqa: E402
