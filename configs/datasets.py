@@ -90,7 +90,7 @@ def moving_sprites(
     config: to complete.
     density: one of DENSITIES, or "MIN-MAX" objects.
     kind: "dsprites" or "digits".
-    background: "flat", "gradient" or "texture".
+    background: "flat", "black", "gradient" or "texture".
     side: pixels.
   """
   most = DENSITIES[density] if density in DENSITIES else int(density.partition("-")[2])

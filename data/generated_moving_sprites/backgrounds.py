@@ -1,4 +1,4 @@
-"""What moving sprites are seen against: one colour, a gradient, or a texture that drifts.
+"""What moving sprites are seen against: a colour, nothing, a gradient, or a texture that drifts.
 
 Standard library and numpy only: the processes that draw scenes import this module.
 """
@@ -21,6 +21,12 @@ DARK, LIGHT = (0.03, 0.15), (0.2, 0.4)  # values of colours: all darker than spr
 def flat(rng: np.random.Generator, size: int, frames: int) -> Sequence[np.ndarray]:
   """One colour. As all of these, a picture uint8 [size, size, 3] for every frame."""
   return frames * [np.broadcast_to(_colour(rng, DARK[0], LIGHT[1]), (size, size, 3))]
+
+
+def black(rng: np.random.Generator, size: int, frames: int) -> Sequence[np.ndarray]:
+  """Nothing at all."""
+  del rng
+  return frames * [np.broadcast_to(np.uint8(0), (size, size, 3))]
 
 
 def gradient(rng: np.random.Generator, size: int, frames: int) -> Sequence[np.ndarray]:
@@ -67,6 +73,7 @@ def _mixed(shares: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndar
 
 BACKGROUNDS: dict[str, Callable[[np.random.Generator, int, int], Sequence[np.ndarray]]] = {
   "flat": flat,
+  "black": black,
   "gradient": gradient,
   "texture": texture,
 }

@@ -35,7 +35,7 @@ NAMES = Names(
     Choice("objects", ("digits",)),
     Flag("large"),
     Flag("rotating"),
-    Choice("background", ("gradient", "texture")),
+    Choice("background", ("black", "gradient", "texture")),
     Number("frames", "frames", least=1, most=240),
     *SPLITS_AND_SEED,
   ],

@@ -163,10 +163,12 @@ def _opened(workdir: Path, best: bool):
     yield manager, step
 
 
-def _restore_partly(manager: ocp.CheckpointManager, step: int, like: Any) -> Any:
-  arguments = ocp.checkpoint_utils.construct_restore_args(like)
-  restore = ocp.args.PyTreeRestore(like, restore_args=arguments, partial_restore=True)
-  return manager.restore(step, args=ocp.args.Composite(state=restore))["state"]
+def _restore_partly(manager: ocp.CheckpointManager, step: int, like: Mapping[str, Any]) -> Any:
+  # Orbax takes an empty tree for a leaf, which does not fit a checkpoint that has more there.
+  filled = {name: tree for name, tree in like.items() if jax.tree.leaves(tree)}
+  arguments = ocp.checkpoint_utils.construct_restore_args(filled)
+  restore = ocp.args.PyTreeRestore(filled, restore_args=arguments, partial_restore=True)
+  return {**like, **manager.restore(step, args=ocp.args.Composite(state=restore))["state"]}
 
 
 def _stored(folder: Path) -> Mapping[str, Any]:

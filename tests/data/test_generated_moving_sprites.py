@@ -230,11 +230,12 @@ def test_windows_hold_whole_digits(digit):
 
 
 def test_backgrounds_that_do_not_move():
-  for name, colours in (("flat", 1), ("gradient", backgrounds.SHADES)):
+  for name, colours in (("black", 1), ("flat", 1), ("gradient", backgrounds.SHADES)):
     frames = backgrounds.BACKGROUNDS[name](np.random.default_rng(2), 40, 3)
     assert len(frames) == 3 and all(frame.shape == (40, 40, 3) for frame in frames)
     assert all(np.array_equal(frame, frames[0]) for frame in frames)
     assert len(np.unique(frames[0].reshape(-1, 3), axis=0)) == colours
+    assert frames[0].any() == (name != "black")
   rows, columns = (np.diff(frames[0].astype(int), axis=axis) for axis in (0, 1))
   for channel in range(3):  # every channel runs one way only along an axis
     for steps in (rows[..., channel], columns[..., channel]):

@@ -62,6 +62,18 @@ def test_a_state_comes_back_to_the_bit(open_checkpoints):
   assert all(leaf.sharding == state.step.sharding for leaf in jax.tree.leaves(restored))
 
 
+def test_a_model_comes_without_what_is_carried_even_if_there_is_nothing_else(
+  tmp_path, open_checkpoints
+):
+  state = make_state(5)
+  checkpoints = open_checkpoints()
+  checkpoints.save(state.replace(model_state={"carry": {"memory": jnp.ones(2)}}), POSITION)
+  checkpoints.wait()
+  model, step = restore_model(tmp_path, {"params": make_state(0).params, "model_state": {}})
+  toy.assert_same(model, {"params": state.params, "model_state": {}})
+  assert step == 5
+
+
 def test_the_last_ones_are_kept_and_what_a_kill_left_is_ignored(open_checkpoints, tmp_path):
   checkpoints = open_checkpoints(keep=2)
   for step in (1, 2, 3):
