@@ -220,7 +220,7 @@ def _movi(weights, first, steps) -> tuple[dict, ...]:
   return tuple(described(letter, weight) for letter, weight in weights.items())
 
 
-GENERATED_NAME = "generated_movi/64px_2-4_frames12_depth_train400_validation40_test40"
+GENERATED_NAME = "generated_movi/64px_2-4_large_frames12_depth_train400"
 GENERATED_DEPTH = dict(name="scale_depth", near=4.0, far=24.0)
 
 
@@ -228,9 +228,9 @@ def generated_objects(config: ml_collections.ConfigDict):
   """Single objects of generated videos of falling solids."""
   config.data.name = GENERATED_NAME
   config.data.fields = ("video", "segmentation", "depth")
-  crop = dict(name="object_crop", margin=3.0, border=6)  # objects are small
+  crop = dict(name="object_crop", margin=2.0, border=6)
   config.data.preprocess = (
-    *(dict(name="stills"), GENERATED_DEPTH, dict(name="one_object", pixels=16)),
+    *(dict(name="stills"), GENERATED_DEPTH, dict(name="one_object", pixels=32)),
     crop,
   )
 

@@ -2,7 +2,7 @@
 
 python -m experiments.train --config configs/loci/generated_stage2.py --workdir runs/stage2
 
-2,000 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
+2,500 steps of 16. Nothing of this size was published; experiments/results/loci.md has what came
 out. Append `:smoke` for two steps on made-up scenes of these shapes.
 """
 
@@ -18,5 +18,5 @@ def get_config(variant: str = ""):
   config.model.stretch = 0.2  # the second pass comes in after 500 steps, the third after 1,000
   config.model.position_stretch = 1.0  # positions are learned to the end
   # Stage 1 ends at 3e-4; a far higher rate makes positions diverge.
-  _base.small_training(config, 2_000, rate=5e-4)
+  _base.small_training(config, 2_500, rate=5e-4)
   return variants.apply(config, variant)

@@ -7,12 +7,23 @@ from data.building.generated_builder import GeneratedBuilder, GeneratedConfig
 from data.building.names import SPLITS_AND_SEED, Choice, Flag, Names, Number, Objects
 from data.generated_movi import drawing, scenes
 
+
+class Large(Flag):
+  """Objects of twice the size, which leave no room for many."""
+
+  limits = f"MAX <= {scenes.MOST_LARGE} if large"
+
+  def fits(self, values):
+    return not values["large"] or values["max_objects"] <= scenes.MOST_LARGE
+
+
 NAMES = Names(
   "generated_movi",
   scenes.Options,
   [
     Number("size", after="px", least=8, most=1024, always=True),
     Objects(1, 20),
+    Large("large"),
     Choice("camera", scenes.CAMERAS),
     Number("frames", "frames", least=1, most=240),
     Flag("mujoco"),

@@ -4,6 +4,7 @@ Standard library and numpy only: the processes that draw scenes import this modu
 """
 
 import dataclasses
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -17,12 +18,14 @@ from data.raycast.scene import Light, Material, Scene, Solid
 
 SHAPES = ("box", "cylinder", "sphere")
 SIZES = (0.7, 1.4)  # what objects measure
+MOST_LARGE = 4  # more of twice the size may find no place apart from each other
 COLOURS = (
   (87, 87, 87), (173, 35, 35), (42, 75, 215), (29, 105, 20),
   (129, 74, 25), (129, 38, 192), (41, 208, 208), (255, 238, 51),
 )  # fmt: skip
 FRAME_TIME = 1 / 12  # seconds
 FLOOR = Floor(friction=0.3, restitution=0.5)
+ATTEMPTS = 10_000  # to find places, before all are sought anew
 SPAWN = ((-5.0, -5.0, 1.0), (5.0, 5.0, 5.0))  # where objects begin
 SPEED = (4.0, 4.0, 0.0)  # most of it, besides what takes them to the middle
 GAP = 0.02  # between objects at first
@@ -58,6 +61,7 @@ class Options(Splits):
   size: int = 128  # pixels of a side
   min_objects: int = 3
   max_objects: int = 10
+  large: bool = False  # objects of twice the size, MOST_LARGE at most
   camera: str = ""  # fixed but for a small random shift, or one of CAMERAS
   frames: int = 24
   mujoco: bool = False  # MuJoCo's physics instead of the built-in
@@ -109,15 +113,15 @@ def clip(options: Options, split: str, index: int) -> Clip:
   """Clip `index` of `split`."""
   rng = source_of_chance(options.seed, split, index)
   return Clip(
-    _objects(int(rng.integers(options.min_objects, options.max_objects + 1)), rng),
+    _objects(int(rng.integers(options.min_objects, options.max_objects + 1)), options.large, rng),
     _cameras(options, rng),
     _background(options.camera, rng),
   )
 
 
-def _objects(count: int, rng: np.random.Generator) -> Objects:
+def _objects(count: int, large: bool, rng: np.random.Generator) -> Objects:
   shape = rng.integers(len(SHAPES), size=count)
-  size = rng.choice(SIZES, count)
+  size = rng.choice(SIZES, count) * (1 + large)
   # Of a sphere that holds the object however it is turned.
   reach = size / 2 * np.array([np.sqrt(3), np.sqrt(2), 1.0])[shape]
   position = _apart(reach, rng)
@@ -132,13 +136,16 @@ def _objects(count: int, rng: np.random.Generator) -> Objects:
 def _apart(reach: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """Places for balls of these radii, above the floor and apart, [N, 3]."""
   places = np.zeros((0, 3))
-  while len(places) < len(reach):
+  for attempt in itertools.count():
     number = len(places)
+    if number == len(reach):
+      return places
+    if attempt % ATTEMPTS == ATTEMPTS - 1:  # the first ones may leave no room
+      places, number = places[:0], 0
     place = rng.uniform(*SPAWN)
     apart = np.linalg.norm(places - place, axis=1) - reach[:number] - reach[number]
     if (apart > GAP).all() and place[2] > reach[number]:
       places = np.concatenate([places, place[None]])
-  return places
 
 
 def _cameras(options: Options, rng: np.random.Generator) -> list[Camera]:

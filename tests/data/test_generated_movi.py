@@ -213,6 +213,24 @@ SMALL = scenes.Options(
 )
 
 
+def test_large_objects_are_of_twice_the_size_and_apart():
+  options = scenes.Options(min_objects=4, max_objects=4, large=True)
+  for index in range(40):
+    objects = scenes.clip(options, "train", index).objects
+    assert set(objects.size) <= {2 * size for size in scenes.SIZES}
+    reach = objects.size / 2 * np.array([np.sqrt(3), np.sqrt(2), 1.0])[objects.shape]
+    between = objects.start.position[:, None] - objects.start.position
+    room = np.linalg.norm(between, axis=-1) - reach[:, None] - reach
+    assert (room[~np.eye(4, dtype=bool)] > scenes.GAP).all()
+    assert (objects.start.position[:, 2] > reach).all()
+
+
+def test_places_are_sought_anew_where_the_first_ones_leave_no_room(monkeypatch):
+  monkeypatch.setattr(scenes, "ATTEMPTS", 30)
+  places = scenes._apart(np.full(4, 2.0), np.random.default_rng(0))
+  assert places.shape == (4, 3) and len(np.unique(places, axis=0)) == 4
+
+
 @pytest.fixture(scope="module", params=["", "moving_camera"])
 def clip(request):
   """An example and its decoded frames."""
