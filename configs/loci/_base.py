@@ -10,6 +10,7 @@
   encoder     channels at a quarter of the resolution, blocks, and channels of the hyper-network
   decoder     layers of each decoder, and the encoder it is first trained with
   rgb_loss    "ycbcr_l2_ssim" or "l1_ssim"
+  initial_size of the Gaussian that points at the object; below a pixel as published
   stretch, position_stretch
               of the curricula of stage 2: passes, and the loss of positions; 1 as published
   squashed_deviation  for published checkpoints with the flag `legacy`, set when they are imported
@@ -102,6 +103,13 @@ def small_sizes(config: ml_collections.ConfigDict):
   config.eval.batch_size = 16
 
 
+def small_objects(config: ml_collections.ConfigDict):
+  """Stages 1 and 2 on generated objects, which are pointed at with a blob in place of one pixel."""
+  small_sizes(config)
+  generated_objects(config)
+  config.model.initial_size = 0.1
+
+
 def small_training(config: ml_collections.ConfigDict, steps: int, rate: float = 3e-3):
   """So many steps at a rate that falls to a tenth; the published ones are long and constant."""
   config.train.steps = steps
@@ -134,6 +142,7 @@ def encoder_decoder(config: ml_collections.ConfigDict, passes: int, input_depth:
   config.task = "objectcentric_jax.models.loci.encoder_decoder"
   config.model.passes = passes
   config.model.input_depth = input_depth
+  config.model.initial_size = -1.0
   config.model.stretch = 1.0
   config.model.position_stretch = 1.0
   sizes(config)

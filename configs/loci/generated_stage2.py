@@ -13,8 +13,7 @@ from configs.loci import _base
 def get_config(variant: str = ""):
   config = _base.get_config()
   _base.encoder_decoder(config, passes=3, input_depth=True)
-  _base.small_sizes(config)
-  _base.generated_objects(config)
+  _base.small_objects(config)
   config.model.stretch = 0.2  # the second pass comes in after 500 steps, the third after 1,000
   config.model.position_stretch = 1.0  # positions are learned to the end
   # Stage 1 ends at 3e-4; a far higher rate makes positions diverge.

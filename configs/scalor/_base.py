@@ -110,7 +110,8 @@ def model_section(config: ml_collections.ConfigDict) -> ml_collections.ConfigDic
     weight=0.01,
   )
   model.adversarial = False
-  model.rematerialise = False  # True computes frames again for the gradient, and saves memory
+  # Frames are computed again for the gradient: kept, those of a published step take 50 GB.
+  model.rematerialise = True
   model.unroll = 1  # loop steps over frames to unroll
   model.dtype = "float32"  # or bfloat16
   return model
@@ -162,7 +163,6 @@ def sprites(config: ml_collections.ConfigDict, density: str, kind: str, backgrou
   config.model.grid = 16 if density == "very_high" else 8
   config.model.glimpse = 32
   config.model.anchors = dict(scale=0.14, scale_range=0.08, ratio=1.0, ratio_range=0.3)
-  config.model.rematerialise = density != "low"
 
 
 def sprite_variants(kind: str):
@@ -189,6 +189,7 @@ def toy(config: ml_collections.ConfigDict):
   config.model.latents = 8
   config.model.anchors = dict(scale=0.18, scale_range=0.1, ratio=1.0, ratio_range=0.3)
   config.model.pixel_deviation = 0.2
+  config.model.rematerialise = False
   presence_prior(config, 1e-4)
   optimise(config, 5e-4)
   config.train.steps = 20_000

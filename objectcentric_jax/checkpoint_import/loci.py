@@ -193,6 +193,7 @@ def model_config(published: Mapping[str, Any], stage: str, squashed: bool) -> di
     "passes": published["pretrainer_iterations"],
     "input_depth": model["input_depth"],
     "stretch": model["gradient_accumulation_steps"],
+    "initial_size": -1.0,
     "position_stretch": model["gradient_accumulation_steps"],
     **config,
   }

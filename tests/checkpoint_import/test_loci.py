@@ -25,7 +25,14 @@ SIZES = {
   "rematerialise": False,
   "dtype": "float32",
 }
-SLOTS = {"passes": 3, "input_depth": True, "stretch": 2.0, "position_stretch": 2.0, **SIZES}
+SLOTS = {
+  **SIZES,
+  "passes": 3,
+  "input_depth": True,
+  "initial_size": -1.0,
+  "stretch": 2.0,
+  "position_stretch": 2.0,
+}
 STAGES = {part: {"part": part, **SIZES} for part in pretraining.PARTS} | {"slots": SLOTS}
 BATCH = {
   name: jax.ShapeDtypeStruct((1, 64, 32, channels), jnp.float32)

@@ -81,17 +81,20 @@ class EncoderDecoder(nn.Module):
     encoder, decoder: of slots.
     codes: 3G + 1.
     use_depth: whether the encoder sees the depth.
+    initial_size: deviation of the Gaussian that points at the object, at first. Below a pixel, as
+      published, nothing of it is learned: it is drawn as one pixel.
   """
 
   encoder: Encoder
   decoder: SlotDecoder
   codes: int
   use_depth: bool
+  initial_size: float
 
   def setup(self):
     self.initial_depth = self.param("initial_depth", nn.initializers.zeros, (1,), jnp.float32)
-    below = nn.initializers.constant(-1.0)
-    self.initial_deviation = self.param("initial_deviation", below, (1,), jnp.float32)
+    size = nn.initializers.constant(self.initial_size)
+    self.initial_deviation = self.param("initial_deviation", size, (1,), jnp.float32)
 
   def __call__(self, objects: Objects, training: bool, sample: Sample = True) -> Decoded:
     """Both stages, so that `init` meets every parameter."""
@@ -308,7 +311,8 @@ class EncoderDecoderTask:
 
 FIELDS = (
   *("passes", "input_depth", "height", "width", "gestalt", "embedding", "encoder", "decoder"),
-  *("rgb_loss", "stretch", "position_stretch", "squashed_deviation", "rematerialise", "dtype"),
+  *("rgb_loss", "initial_size", "stretch", "position_stretch", "squashed_deviation"),
+  *("rematerialise", "dtype"),
 )
 
 
@@ -329,6 +333,7 @@ def make_task(config: Mapping[str, Any], axis_name: str | None = None) -> Encode
     decoder=make_slot_decoder(config, dtype),
     codes=3 * config["gestalt"] + 1,
     use_depth=config["input_depth"],
+    initial_size=config["initial_size"],
   )
   return EncoderDecoderTask(
     network,

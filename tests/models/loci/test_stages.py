@@ -30,7 +30,14 @@ SIZES = {
   "rematerialise": False,
   "dtype": "float32",
 }
-SLOTS = {"passes": 3, "input_depth": True, "stretch": 1.0, "position_stretch": 1.0, **SIZES}
+SLOTS = {
+  **SIZES,
+  "passes": 3,
+  "input_depth": True,
+  "initial_size": -1.0,
+  "stretch": 1.0,
+  "position_stretch": 1.0,
+}
 BACKGROUND = {
   "height": HEIGHT,
   "width": WIDTH,
