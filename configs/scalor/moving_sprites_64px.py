@@ -43,11 +43,10 @@ def laptop(config):
   _base.carry(config)
   config.model.background.kind = "none"
   config.model.anchors = dict(scale=0.19, scale_range=0.09, ratio=1.0, ratio_range=0.3)
-  config.model.pixel_deviation = 0.15
   config.model.glimpse = 16
   config.model.recurrent = ()
   config.model.evaluation_slots = 10
-  config.train.steps = 4000
+  config.train.steps = 1200
   config.train.report_every = 50
   config.train.checkpoint_every = 200
   config.train.evaluate_every = 400

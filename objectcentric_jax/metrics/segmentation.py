@@ -11,6 +11,7 @@ from objectcentric_jax.metrics.ari import adjusted_rand_index
 from objectcentric_jax.metrics.contingency import contingency, frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.metrics.iou import mean_iou
+from objectcentric_jax.metrics.tracks import component_tracks, summed_over_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -38,7 +39,8 @@ def segmentation_metrics(
 
   The first two are as published for GENESIS-V2.
 
-  A video is scored as one volume of pixels, so a component must stay with its object to score.
+  A video is scored as one volume of pixels, so a component must stay with its object to score; the
+  components of boxes are followed by their identities.
 
   Names: `ari` over all pixels, where ignored ones are one more true cluster; `fg_ari` over the
   pixels of foreground labels; `msc` and `sc`, the mean and the size-weighted covering of all true
@@ -66,12 +68,12 @@ def segmentation_metrics(
   truth = jnp.asarray(batch["segmentation"], jnp.int32)  # unsigned ones could not be compared to -1
   foreground = ~np.isin(np.arange(labels), background_ids)
 
-  def scores(masks):
+  def scores(masks, tracks=None):
     count = masks.shape[-4]
     # Row 0 holds the ignored pixels, row 1 + i those of label i.
     found = jnp.maximum(truth, -1) + 1, predicted_labels(masks)
     if truth.ndim == 5:
-      table = frame_contingency(*found, labels + 1, count).sum(1)
+      table = summed_over_tracks(frame_contingency(*found, labels + 1, count), tracks)
     else:
       table = contingency(*found, labels + 1, count)  # [B, labels + 1, K]
     known = table[:, 1:]
@@ -91,7 +93,7 @@ def segmentation_metrics(
     }
     return {name: jnp.where(valid, value, jnp.nan) for name, value in values.items()}
 
-  report = scores(scene.masks)
+  report = scores(scene.masks, None if scene.identity is None else component_tracks(scene))
   for suffix, masks in scene.other_masks.items():
     report |= {f"{name}/{suffix}": value for name, value in scores(masks).items()}
   return report

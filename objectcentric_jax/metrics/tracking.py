@@ -23,6 +23,7 @@ from objectcentric_jax.metrics.average_precision import (
 )
 from objectcentric_jax.metrics.contingency import frame_contingency
 from objectcentric_jax.metrics.segmentation import check_segmentation, predicted_labels
+from objectcentric_jax.metrics.tracks import component_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -87,6 +88,8 @@ def mask_tracks(
 ) -> Tracks:
   """The tracks of segments, as Weis et al. (JMLR 2021) score them: a component is a track.
 
+  Where components have an identity, that is the track.
+
   A pixel is the component's with the largest mask. True and found segments of a few pixels are left
   out, and components that are the scene's background or overlap the true one.
 
@@ -117,7 +120,7 @@ def mask_tracks(
     overlap=overlap[..., ~behind, :],
     objects=true_sizes[..., ~behind] >= SMALLEST_MASK,
     found=(sizes >= SMALLEST_MASK) & ~is_behind,
-    identity=jnp.broadcast_to(jnp.arange(count), sizes.shape),
+    identity=component_tracks(scene),
   )
 
 
@@ -149,7 +152,8 @@ def tracking_scores(
       "or an earlier config.eval.first_frame"
     )
   videos = [_accumulated(library, tracks, n, overlap) for n in range(len(tracks.objects))]
-  wanted = [*_NAMES.values(), "motp", "num_objects", "num_unique_objects"]
+  of_matches = ["motp", "num_detections"]
+  wanted = [*_NAMES.values(), *of_matches, "num_objects", "num_unique_objects"]
   names = [str(n) for n in range(len(videos))]
   table = library.metrics.create().compute_many(
     videos, metrics=wanted, names=names, generate_overall=True
@@ -158,7 +162,11 @@ def tracking_scores(
   scores = {name: float(total[theirs]) for name, theirs in _NAMES.items()}
   scores |= {name: scores[name] / total["num_unique_objects"] for name in _OF_TRACKS}
   scores |= {name: scores[name] / total["num_objects"] for name in _OF_OBJECTS}
-  scores["motp"] = 1 - float(total["motp"]) if np.isfinite(total["motp"]) else 0.0
+  # The library's total is not a number as soon as one video has no match.
+  distance, matches = table.loc[names, of_matches].to_numpy(float).T
+  matched = matches > 0
+  of_all = (distance * matches)[matched].sum() / max(matches.sum(), 1)
+  scores["motp"] = 1 - of_all if matched.any() else 0.0
   scores["true_tracks"] = float(total["num_unique_objects"])
   return {name: float(value) for name, value in scores.items()}
 

@@ -10,6 +10,7 @@ from objectcentric_jax.metrics.ari import adjusted_rand_index
 from objectcentric_jax.metrics.contingency import frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.metrics.segmentation import check_segmentation, predicted_labels
+from objectcentric_jax.metrics.tracks import component_tracks, summed_over_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -47,7 +48,8 @@ def video_metrics(
   truth = jnp.asarray(batch["segmentation"], jnp.int32)
   count = scene.masks.shape[-4]
   frames = frame_contingency(truth, predicted_labels(scene.masks), labels, count)  # [B, T, L, K]
-  best, _ = segmentation_covering(frames.sum(1), foreground)
+  tracks = None if scene.identity is None else component_tracks(scene)
+  best, _ = segmentation_covering(summed_over_tracks(frames, tracks), foreground)
   frame_best, _ = jax.vmap(lambda table: segmentation_covering(table, foreground))(frames)
   of_objects = jnp.where(foreground[:, None], frames, 0)
   agreement = jax.vmap(adjusted_rand_index)(of_objects)  # [B, T]

@@ -1,0 +1,49 @@
+"""Which components of a video are one object: those of a slot, or those of an identity."""
+
+import jax
+import jax.numpy as jnp
+
+from objectcentric_jax.scene import Scene
+
+Array = jax.Array
+
+
+def component_tracks(scene: Scene) -> Array:
+  """The track of every component in every frame.
+
+  The components of boxes that have an identity follow it from slot to slot; any other component is
+  one track in all frames.
+
+  Args:
+    scene: of videos; has `masks` [B, T, K, H, W, 1], perhaps `identity` [B, T, N], N <= K.
+
+  Returns:
+    [B, T, K] int32 in [0, T K): where the track was first, counted through frames and slots; in
+    [0, K) without identities.
+  """
+  batch, frames, count = scene.masks.shape[:3]
+  if scene.identity is None:
+    return jnp.broadcast_to(jnp.arange(count), (batch, frames, count))
+  others = count - scene.identity.shape[-1]
+  unseen = jnp.broadcast_to(-1 - jnp.arange(others), (batch, frames, others))
+  names = jnp.concatenate([scene.identity, unseen], axis=2).reshape(batch, -1)
+  first = jnp.argmax(names[:, :, None] == names[:, None], axis=2)
+  return first.reshape(batch, frames, count).astype(jnp.int32)
+
+
+def summed_over_tracks(tables: Array, tracks: Array | None) -> Array:
+  """One table of a video from those of its frames.
+
+  Args:
+    tables: [B, T, L, K] pixel counts of labels and components.
+    tracks: [B, T, K] of the components; None where every component is one.
+
+  Returns:
+    [B, L, K], or [B, L, T K] with tracks.
+  """
+  if tracks is None:
+    return tables.sum(1)
+  batch, frames, labels, count = tables.shape
+  belongs = jax.nn.one_hot(tracks.reshape(batch, -1), frames * count, dtype=tables.dtype)
+  flat = jnp.moveaxis(tables, 1, 2).reshape(batch, labels, -1)
+  return jnp.einsum("blk,bkm->blm", flat, belongs, precision=jax.lax.Precision.HIGHEST)
