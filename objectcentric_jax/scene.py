@@ -27,8 +27,8 @@ class Scene:
     background: [K] or [B, K] bool: which components are background.
     boxes: [B, (T), N, 4] centre y, centre x, height, width, as shares of the image in [0, 1].
     presence: [B, (T), N] in [0, 1].
-    identity: [B, T, N] integer track; the first N components, where there are masks, are those of
-      the boxes.
+    identity: [B, T, N] integer track; the first N of K components, if there are so many, are those
+      of the boxes.
   """
 
   image: Array | None

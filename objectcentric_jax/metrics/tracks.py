@@ -12,17 +12,17 @@ def component_tracks(scene: Scene) -> Array:
   """The track of every component in every frame.
 
   The components of boxes that have an identity follow it from slot to slot; any other component is
-  one track in all frames.
+  one track in all frames. Of more boxes than components none is a component.
 
   Args:
-    scene: of videos; has `masks` [B, T, K, H, W, 1], perhaps `identity` [B, T, N], N <= K.
+    scene: of videos; has `masks` [B, T, K, H, W, 1], perhaps `identity` [B, T, N].
 
   Returns:
     [B, T, K] int32 in [0, T K): where the track was first, counted through frames and slots; in
     [0, K) without identities.
   """
   batch, frames, count = scene.masks.shape[:3]
-  if scene.identity is None:
+  if not follows_identities(scene):
     return jnp.broadcast_to(jnp.arange(count), (batch, frames, count))
   others = count - scene.identity.shape[-1]
   unseen = jnp.broadcast_to(-1 - jnp.arange(others), (batch, frames, others))
@@ -31,18 +31,24 @@ def component_tracks(scene: Scene) -> Array:
   return first.reshape(batch, frames, count).astype(jnp.int32)
 
 
-def summed_over_tracks(tables: Array, tracks: Array | None) -> Array:
+def follows_identities(scene: Scene) -> bool:
+  """Whether the first components are those of boxes with an identity."""
+  return scene.identity is not None and scene.identity.shape[-1] <= scene.masks.shape[-4]
+
+
+def summed_over_tracks(tables: Array, scene: Scene) -> Array:
   """One table of a video from those of its frames.
 
   Args:
     tables: [B, T, L, K] pixel counts of labels and components.
-    tracks: [B, T, K] of the components; None where every component is one.
+    scene: as for `component_tracks`.
 
   Returns:
-    [B, L, K], or [B, L, T K] with tracks.
+    [B, L, K], or [B, L, T K] where identities are followed.
   """
-  if tracks is None:
+  if not follows_identities(scene):
     return tables.sum(1)
+  tracks = component_tracks(scene)
   batch, frames, labels, count = tables.shape
   belongs = jax.nn.one_hot(tracks.reshape(batch, -1), frames * count, dtype=tables.dtype)
   flat = jnp.moveaxis(tables, 1, 2).reshape(batch, labels, -1)

@@ -10,7 +10,7 @@ from objectcentric_jax.metrics.ari import adjusted_rand_index
 from objectcentric_jax.metrics.contingency import frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.metrics.segmentation import check_segmentation, predicted_labels
-from objectcentric_jax.metrics.tracks import component_tracks, summed_over_tracks
+from objectcentric_jax.metrics.tracks import summed_over_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -48,8 +48,7 @@ def video_metrics(
   truth = jnp.asarray(batch["segmentation"], jnp.int32)
   count = scene.masks.shape[-4]
   frames = frame_contingency(truth, predicted_labels(scene.masks), labels, count)  # [B, T, L, K]
-  tracks = None if scene.identity is None else component_tracks(scene)
-  best, _ = segmentation_covering(summed_over_tracks(frames, tracks), foreground)
+  best, _ = segmentation_covering(summed_over_tracks(frames, scene), foreground)
   frame_best, _ = jax.vmap(lambda table: segmentation_covering(table, foreground))(frames)
   of_objects = jnp.where(foreground[:, None], frames, 0)
   agreement = jax.vmap(adjusted_rand_index)(of_objects)  # [B, T]

@@ -37,8 +37,6 @@ class GroupNorm(nn.Module):
       return per_group.reshape(-1, 1, 1, channels)
 
     centred = x - average(x)
-    # What rounding left of the mean, which counts where a map is nearly flat.
-    centred = centred - average(centred)
     normalised = centred * jax.lax.rsqrt(average(centred**2) + self.epsilon)
     y = normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
     return y.astype(self.dtype or y.dtype)

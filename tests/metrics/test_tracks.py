@@ -35,9 +35,16 @@ def test_tracks_are_numbered_by_where_they_were_first():
 def test_tables_of_frames_are_added_track_by_track():
   scene, _ = film(True)
   tables = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3)
-  table = summed_over_tracks(tables, component_tracks(scene))
+  table = summed_over_tracks(tables, scene)
   assert table.tolist() == [[[0, 1 + 6, 2 + 8, 0, 7, 0], [3, 4 + 9, 5 + 11, 0, 10, 0]]]
-  np.testing.assert_array_equal(summed_over_tracks(tables, None), tables.sum(1))
+  scene, _ = film(False)
+  np.testing.assert_array_equal(summed_over_tracks(tables, scene), tables.sum(1))
+
+
+def test_more_boxes_than_components_are_no_components():
+  scene, _ = film(True)
+  scene = scene.replace(identity=np.ones((1, 2, 4), int))
+  assert component_tracks(scene).tolist() == [[[0, 1, 2]] * 2]
 
 
 @pytest.mark.parametrize("with_identity", [True, False])
