@@ -35,8 +35,8 @@ def get_config(variant: str = ""):
 def laptop(config):
   """Variant: half clips, that go on, of large sprites before nothing; small glimpses, no LSTM.
 
-  Before the dark colours of the usual clips, which the background can paint along with all
-  sprites, it takes hundreds of steps more than two cores can make.
+  Against the dark colours of the usual clips the background's network paints all of the frame
+  within 125 steps, and no object is left.
   """
   config.data.name = "generated_moving_sprites/64px_3-5_large_black_frames10_train1000"
   config.data.batch_size = 8

@@ -4,7 +4,6 @@ Standard library and numpy only: the processes that draw scenes import this modu
 """
 
 import dataclasses
-import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -135,17 +134,17 @@ def _objects(count: int, large: bool, rng: np.random.Generator) -> Objects:
 
 def _apart(reach: np.ndarray, rng: np.random.Generator) -> np.ndarray:
   """Places for balls of these radii, above the floor and apart, [N, 3]."""
-  places = np.zeros((0, 3))
-  for attempt in itertools.count():
+  places, attempts = np.zeros((0, 3)), 0
+  while len(places) < len(reach):
+    attempts += 1
+    if attempts % ATTEMPTS == 0:  # the first ones may leave no room
+      places = places[:0]
     number = len(places)
-    if number == len(reach):
-      return places
-    if attempt % ATTEMPTS == ATTEMPTS - 1:  # the first ones may leave no room
-      places, number = places[:0], 0
     place = rng.uniform(*SPAWN)
     apart = np.linalg.norm(places - place, axis=1) - reach[:number] - reach[number]
     if (apart > GAP).all() and place[2] > reach[number]:
       places = np.concatenate([places, place[None]])
+  return places
 
 
 def _cameras(options: Options, rng: np.random.Generator) -> list[Camera]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.metrics.ari import adjusted_rand_index
+from objectcentric_jax.metrics.component_tracks import summed_over_tracks
 from objectcentric_jax.metrics.contingency import contingency, frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.metrics.iou import mean_iou
-from objectcentric_jax.metrics.tracks import summed_over_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -68,12 +68,12 @@ def segmentation_metrics(
   truth = jnp.asarray(batch["segmentation"], jnp.int32)  # unsigned ones could not be compared to -1
   foreground = ~np.isin(np.arange(labels), background_ids)
 
-  def scores(masks, volume):
-    count = masks.shape[-4]
+  def scores(scene):
+    masks, count = scene.masks, scene.masks.shape[-4]
     # Row 0 holds the ignored pixels, row 1 + i those of label i.
     found = jnp.maximum(truth, -1) + 1, predicted_labels(masks)
     if truth.ndim == 5:
-      table = volume(frame_contingency(*found, labels + 1, count))
+      table = summed_over_tracks(frame_contingency(*found, labels + 1, count), scene)
     else:
       table = contingency(*found, labels + 1, count)  # [B, labels + 1, K]
     known = table[:, 1:]
@@ -93,10 +93,10 @@ def segmentation_metrics(
     }
     return {name: jnp.where(valid, value, jnp.nan) for name, value in values.items()}
 
-  report = scores(scene.masks, lambda tables: summed_over_tracks(tables, scene))
-  by_slot = lambda tables: tables.sum(1)  # noqa: E731
+  report = scores(scene)
   for suffix, masks in scene.other_masks.items():
-    report |= {f"{name}/{suffix}": value for name, value in scores(masks, by_slot).items()}
+    found = scores(Scene(image=None, masks=masks))
+    report |= {f"{name}/{suffix}": value for name, value in found.items()}
   return report
 
 

@@ -21,9 +21,9 @@ from objectcentric_jax.metrics.average_precision import (
   intersection_over_union,
   real_boxes,
 )
+from objectcentric_jax.metrics.component_tracks import component_tracks
 from objectcentric_jax.metrics.contingency import frame_contingency
 from objectcentric_jax.metrics.segmentation import check_segmentation, predicted_labels
-from objectcentric_jax.metrics.tracks import component_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array
@@ -164,9 +164,7 @@ def tracking_scores(
   scores |= {name: scores[name] / total["num_objects"] for name in _OF_OBJECTS}
   # The library's total is not a number as soon as one video has no match.
   distance, matches = table.loc[names, of_matches].to_numpy(float).T
-  matched = matches > 0
-  of_all = (distance * matches)[matched].sum() / max(matches.sum(), 1)
-  scores["motp"] = 1 - of_all if matched.any() else 0.0
+  scores["motp"] = 1 - np.nansum(distance * matches) / matches.sum() if matches.any() else 0.0
   scores["true_tracks"] = float(total["num_unique_objects"])
   return {name: float(value) for name, value in scores.items()}
 

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from objectcentric_jax.metrics.ari import adjusted_rand_index
+from objectcentric_jax.metrics.component_tracks import summed_over_tracks
 from objectcentric_jax.metrics.contingency import frame_contingency
 from objectcentric_jax.metrics.covering import segmentation_covering
 from objectcentric_jax.metrics.segmentation import check_segmentation, predicted_labels
-from objectcentric_jax.metrics.tracks import summed_over_tracks
 from objectcentric_jax.scene import Scene
 
 Array = jax.Array

@@ -48,8 +48,8 @@ def summed_over_tracks(tables: Array, scene: Scene) -> Array:
   """
   if not follows_identities(scene):
     return tables.sum(1)
-  tracks = component_tracks(scene)
   batch, frames, labels, count = tables.shape
-  belongs = jax.nn.one_hot(tracks.reshape(batch, -1), frames * count, dtype=tables.dtype)
-  flat = jnp.moveaxis(tables, 1, 2).reshape(batch, labels, -1)
-  return jnp.einsum("blk,bkm->blm", flat, belongs, precision=jax.lax.Precision.HIGHEST)
+  tracks = component_tracks(scene).reshape(batch, -1)
+  rows = jnp.swapaxes(tables, 2, 3).reshape(batch, -1, labels)  # one for each component and frame
+  summed = jax.vmap(lambda row, track: jax.ops.segment_sum(row, track, frames * count))
+  return jnp.swapaxes(summed(rows, tracks), 1, 2)

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from objectcentric_jax.metrics.component_tracks import component_tracks, summed_over_tracks
 from objectcentric_jax.metrics.segmentation import segmentation_metrics
 from objectcentric_jax.metrics.tracking import mask_tracks, tracking_scores
-from objectcentric_jax.metrics.tracks import component_tracks, summed_over_tracks
 from objectcentric_jax.metrics.video import video_metrics
 from objectcentric_jax.scene import Scene
 
