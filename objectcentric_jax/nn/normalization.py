@@ -46,8 +46,8 @@ InstanceNorm = partial(GroupNorm, groups=None)  # every channel of every image, 
 
 
 def batch_average(values: Array, axis_name: str | None = None) -> Array:
-  """Mean of each channel of [N, H, W, C], [C]; over all devices where there is an axis of them."""
-  mean = values.mean(2).mean(1).mean(0)
+  """Mean of each channel of [N, H, W, C], [1, 1, 1, C]; over all devices if there is an axis."""
+  mean = values.mean(2, keepdims=True).mean(1, keepdims=True).mean(0, keepdims=True)
   return mean if axis_name is None else lax.pmean(mean, axis_name)
 
 
@@ -60,13 +60,44 @@ def normalise_batch(
 ) -> Array:
   """Batch normalisation of [N, H, W, C] by the statistics of this batch, with scale and bias [C].
 
-  A channel that has one value only becomes its bias. The result is in float32 at least.
+  A channel that has one value only becomes its bias. The result is in float32 at least. With an
+  axis of devices the batch is that of all of them, and they have one scale and bias.
   """
-  x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-  centred = x - batch_average(x, axis_name).reshape(1, 1, 1, -1)
-  variance = batch_average(centred**2, axis_name)
-  normalised = centred * lax.rsqrt(variance + epsilon).reshape(1, 1, 1, -1)
-  return normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
+  dtype = jnp.promote_types(jnp.result_type(x, scale, bias), jnp.float32)
+  scale, bias = (array.astype(dtype).reshape(1, 1, 1, -1) for array in (scale, bias))
+  return _normalised(x.astype(dtype), scale, bias, epsilon, axis_name)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _normalised(
+  x: Array, scale: Array, bias: Array, epsilon: float, axis_name: str | None
+) -> Array:
+  """With the gradient in closed form, in the order in which PyTorch computes it.
+
+  Of the gradient of a channel with few values hardly more than rounding is left, and published
+  networks have such channels: the pooled branch of a segmenter has one value for each image.
+  """
+  return _normalised_forward(x, scale, bias, epsilon, axis_name)[0]
+
+
+def _normalised_forward(x, scale, bias, epsilon, axis_name):
+  centred = x - batch_average(x, axis_name)
+  inverse = lax.rsqrt(batch_average(centred**2, axis_name) + epsilon)
+  return centred * inverse * scale + bias, (centred, inverse, scale)
+
+
+def _normalised_backward(epsilon, axis_name, kept, cotangent):
+  centred, inverse, scale = kept
+  common = batch_average(cotangent, axis_name)
+  slope = batch_average(centred * cotangent, axis_name) * inverse * inverse
+  to_x = (cotangent - common - centred * slope) * (inverse * scale)
+  # As of any parameter, this device's share: whoever averages gradients over devices does the rest.
+  count = cotangent.size // cotangent.shape[-1]
+  to_scale = count * batch_average(centred * cotangent) * inverse
+  return to_x, to_scale, count * batch_average(cotangent)
+
+
+_normalised.defvjp(_normalised_forward, _normalised_backward)
 
 
 class LayerNorm(nn.Module):
@@ -115,21 +146,21 @@ class BatchNorm(nn.Module):
     axis_name = None if self.is_initializing() else self.axis_name
 
     def move(running, value):
-      moved = (1 - self.momentum) * running.value + self.momentum * value
+      moved = (1 - self.momentum) * running.value + self.momentum * value.reshape(-1)
       running.value = moved.astype(running.value.dtype)
 
     if self.is_mutable_collection("batch_stats"):
-      mean = batch_average(x, axis_name)
-      centred = x - mean.reshape(1, 1, 1, -1)
-      variance = batch_average(centred**2, axis_name)
       if not self.is_initializing():
+        mean = batch_average(x, axis_name)
+        variance = batch_average((x - mean) ** 2, axis_name)
         devices = 1 if axis_name is None else lax.axis_size(axis_name)
         count = devices * x.size // channels
         move(running_mean, mean)
         move(running_variance, variance * (count / max(count - 1, 1)))
+      y = normalise_batch(x, scale, bias, self.epsilon, axis_name)
     else:
       centred = x - running_mean.value.reshape(1, 1, 1, -1)
-      variance = running_variance.value
-    normalised = centred * lax.rsqrt(variance + self.epsilon).reshape(1, 1, 1, -1)
-    y = normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
+      inverse = lax.rsqrt(running_variance.value + self.epsilon)
+      normalised = centred * inverse.reshape(1, 1, 1, -1)
+      y = normalised * scale.reshape(1, 1, 1, -1) + bias.reshape(1, 1, 1, -1)
     return y.astype(self.dtype or y.dtype)

@@ -8,7 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from objectcentric_jax.nn.normalization import BatchNorm, GroupNorm, InstanceNorm
+from objectcentric_jax.nn.normalization import (
+  BatchNorm,
+  GroupNorm,
+  InstanceNorm,
+  normalise_batch,
+)
 
 SHAPE = (3, 4, 5, 6)
 
@@ -134,6 +139,38 @@ def test_a_mapped_axis_counts_as_one_batch():
     for device in range(2):
       found = changed["batch_stats"][name][device]
       np.testing.assert_allclose(found, after[name], rtol=2e-6, err_msg=name)
+
+
+def by_definition(x, scale, bias, axis_name=None):
+  """Whose gradient JAX derives."""
+  mean = x.mean((0, 1, 2), keepdims=True)
+  mean = jax.lax.pmean(mean, axis_name) if axis_name else mean
+  variance = ((x - mean) ** 2).mean((0, 1, 2), keepdims=True)
+  variance = jax.lax.pmean(variance, axis_name) if axis_name else variance
+  shape = (1, 1, 1, -1)
+  return (x - mean) / jnp.sqrt(variance + 1e-5) * scale.reshape(shape) + bias.reshape(shape)
+
+
+@pytest.mark.parametrize("axis_name", [None, "devices"])
+def test_the_gradient_in_closed_form_is_the_derived_one(axis_name):
+  """Of every device's share, too, where the loss is the sum over devices."""
+  with jax.enable_x64(True):
+    given = variables(np.float64)["params"]
+    x = np.stack([images(seed, np.float64) for seed in range(2)])
+    weights = np.random.default_rng(3).standard_normal(x.shape)
+
+    def gradients(form):
+      def loss(x, scale, bias, weights):
+        return (weights * jnp.sin(form(x, scale, bias, axis_name=axis_name))).sum()
+
+      one = jax.grad(loss, (0, 1, 2))
+      many = jax.vmap(one, in_axes=(0, None, None, 0), axis_name=axis_name)
+      return many(x, given["scale"], given["bias"], weights)
+
+    found, expected = gradients(normalise_batch), gradients(by_definition)
+  for ours, derived in zip(found, expected, strict=True):
+    assert ours.dtype == np.float64
+    np.testing.assert_allclose(ours, derived, atol=1e-11)
 
 
 def test_an_axis_name_is_no_concern_of_initialisation():

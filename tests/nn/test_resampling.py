@@ -32,6 +32,18 @@ def test_each_axis_equals_its_definition(size, target):
   np.testing.assert_allclose(turned, expected.swapaxes(1, 2), atol=2e-6)
 
 
+def test_single_precision_looks_at_places_that_are_rounded_to_it():
+  """As PyTorch does: a ramp shows the places, of which those far out are the least exact."""
+  ramp = np.arange(200.0).reshape(1, -1, 1, 1)
+  scale = np.float32(199) / np.float32(399)
+  rounded, exact = np.arange(400, dtype=np.float32) * scale, np.arange(400) * 199 / 399
+  assert 5e-6 < np.abs(rounded - exact).max() < 5e-5
+  found = doubled(jnp.asarray(ramp, jnp.float32), 1)[0, :, 0, 0]
+  assert np.abs(found - rounded).max() < np.abs(found - exact).max()
+  with jax.enable_x64(True):
+    np.testing.assert_allclose(doubled(jnp.asarray(ramp), 1)[0, :, 0, 0], exact, rtol=1e-14)
+
+
 @pytest.mark.parametrize("axis", [1, 2])
 def test_slices_do_what_the_matrix_does(axis):
   image = jnp.asarray(RNG.standard_normal((2, 6, 5, 3)), jnp.float32)
