@@ -22,6 +22,7 @@ from objectcentric_jax.losses.gaussian import sampled_kl
 from objectcentric_jax.losses.masks import stick_breaking
 from objectcentric_jax.losses.mixture import mixture_error
 from objectcentric_jax.models.elbo_task import ElboTask, check_objective, first_deviates
+from objectcentric_jax.nn.activations import elu
 from objectcentric_jax.nn.autoregressive_prior import AutoregressivePrior
 from objectcentric_jax.nn.broadcast_decoder import BroadcastDecoder
 from objectcentric_jax.nn.component_autoencoder import ComponentAutoencoder
@@ -168,7 +169,7 @@ class ComponentPrior(nn.Module):
   def __call__(self, mask_latents: Array) -> tuple[Array, Array]:
     x = mask_latents
     for i in range(2):
-      x = nn.elu(Linear(PRIOR_HIDDEN, self.dtype, name=f"hidden_{i}")(x))
+      x = elu(Linear(PRIOR_HIDDEN, self.dtype, name=f"hidden_{i}")(x))
     return prior_moments(Linear(2 * self.size, self.dtype, name="moments")(x))
 
 

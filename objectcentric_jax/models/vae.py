@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from objectcentric_jax.errors import InputError, check_fields, check_positive
 from objectcentric_jax.losses.gaussian import log_normal, sampled_kl
 from objectcentric_jax.models.elbo_task import ElboTask, check_objective
+from objectcentric_jax.nn.activations import elu
 from objectcentric_jax.nn.broadcast_decoder import BroadcastDecoder
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.convolution import Conv
@@ -59,7 +60,7 @@ class FeatureBroadcastDecoder(nn.Module):
   def __call__(self, latent: Array) -> Array:
     width = BROADCAST_FEATURES
     x = BroadcastDecoder(self.side, width, width, dtype=self.dtype, name="broadcast")(latent)
-    return Conv(3, 1, dtype=self.dtype, name="output")(nn.elu(x))
+    return Conv(3, 1, dtype=self.dtype, name="output")(elu(x))
 
 
 class Vae(nn.Module):

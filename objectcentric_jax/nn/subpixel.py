@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from objectcentric_jax.nn.activations import elu
 from objectcentric_jax.nn.convolution import Conv
 from objectcentric_jax.nn.normalization import GroupNorm
 
@@ -38,7 +39,7 @@ class ConvGroupNorm(nn.Module):
     x = Conv(outputs, self.size, self.stride, self.padding, dtype=self.dtype, name="conv")(x)
     if self.factor > 1:
       x = pixel_shuffle(x, self.factor)
-    return GroupNorm(self.groups, dtype=self.dtype, name="norm")(nn.elu(x))
+    return GroupNorm(self.groups, dtype=self.dtype, name="norm")(elu(x))
 
 
 class SubPixelDecoder(nn.Module):

@@ -50,6 +50,18 @@ def test_group_norm_equals_float64(kind, tolerance):
   np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("level, tolerance", [(1.7, 3e-5), (8.3, 3e-4)])
+def test_group_norm_of_large_maps_that_are_nearly_flat_keeps_their_digits(level, tolerance):
+  """One running sum of a row leaves about twice this."""
+  x = np.random.default_rng(0).standard_normal((2, 128, 128, 16))
+  x = (level * (1 + 1.25e-4 * x)).astype(np.float32)
+  params = {"scale": np.ones(16, np.float32), "bias": np.zeros(16, np.float32)}
+  found = jax.jit(GroupNorm(4).apply)({"params": params}, x)
+  expected = group_norm(x, 4, **params)
+  np.testing.assert_allclose(found, expected, atol=tolerance)
+  assert np.abs(expected).max() > 0.3
+
+
 def test_group_norm_takes_its_statistics_in_float32():
   x = jnp.asarray(images("ordinary"), jnp.bfloat16)
   params = {"scale": jnp.ones(16), "bias": jnp.zeros(16)}

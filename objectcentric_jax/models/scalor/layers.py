@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from objectcentric_jax.nn.activations import elu
 from objectcentric_jax.nn.convolution import Conv
 from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.subpixel import ConvGroupNorm
@@ -42,7 +43,7 @@ class Stack(nn.Module):
         x = ConvGroupNorm(*layer, dtype=self.dtype, name=name)(x)
       else:
         geometry = layer.size, layer.stride, layer.padding
-        x = nn.elu(Conv(layer.features, *geometry, dtype=self.dtype, name=name)(x))
+        x = elu(Conv(layer.features, *geometry, dtype=self.dtype, name=name)(x))
     return x
 
 
@@ -70,5 +71,5 @@ class Perceptron(nn.Module):
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    x = nn.elu(Linear(self.hidden, self.dtype, name="hidden")(x))
+    x = elu(Linear(self.hidden, self.dtype, name="hidden")(x))
     return Linear(self.outputs, self.dtype, name="output")(x)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.losses.gaussian import log_normal, normal_kl
 from objectcentric_jax.losses.masks import stick_breaking
+from objectcentric_jax.nn.activations import elu
 from objectcentric_jax.nn.broadcast_decoder import BroadcastDecoder
 from objectcentric_jax.nn.convolution import Conv
 from objectcentric_jax.nn.linear import Linear
@@ -116,7 +117,7 @@ class StridedEncoder(nn.Module):
     for i, features in enumerate(self.features):
       x = Conv(features, 3, 2, 1, dtype=self.dtype, name=f"conv_{i}")(x)
       norm = BatchNorm(axis_name=self.axis_name, dtype=self.dtype, name=f"norm_{i}")
-      x = nn.elu(norm(x))
+      x = elu(norm(x))
     return Linear(self.outputs, self.dtype, name="linear")(x.reshape(len(x), -1))
 
 
@@ -187,7 +188,7 @@ class ComponentPrior(nn.Module):
   def __call__(self, mask_latents: Array) -> tuple[Array, Array]:
     x = mask_latents
     for i in range(2):
-      x = nn.elu(Linear(self.hidden, self.dtype, name=f"hidden_{i}")(x))
+      x = elu(Linear(self.hidden, self.dtype, name=f"hidden_{i}")(x))
     return moments(Linear(2 * self.size, self.dtype, name="moments")(x))
 
 
@@ -261,7 +262,7 @@ class BackgroundNetwork(nn.Module):
 
   def __call__(self, image: Array, sample: Sample = True) -> Background:
     """Explains images [B, S, S, 3] in [0, 1]; `sample` as in `objectcentric_jax.nn.noise`."""
-    features = nn.elu(self.encoder(image))
+    features = elu(self.encoder(image))
     dtype = jnp.promote_types(image.dtype, jnp.float32)
     shape = (len(image), self.slots, self.mask_latents)
     noise = draw_normal(self, sample, "mask_latent", shape, dtype)
