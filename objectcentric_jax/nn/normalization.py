@@ -13,8 +13,8 @@ Array = jax.Array
 def _group_means(values: Array) -> Array:
   """Of [N, H, W, groups, channels of a group]: [N, 1, 1, groups, 1].
 
-  Neighbours are added first, then pairs of them, as accelerators do: the one running sum of XLA's
-  CPU backend loses digits that PyTorch keeps, which normalised maps that are nearly flat show.
+  Neighbours are added first, then pairs of them, as accelerators do: running sums, as XLA's CPU
+  backend makes them, lose digits, and normalised maps that are nearly flat show it.
   """
   return lax.platform_dependent(
     values, cpu=_means_of_pairs, default=partial(jnp.mean, axis=(1, 2, 4), keepdims=True)
