@@ -14,8 +14,7 @@ def elu(x: Array) -> Array:
   """x above zero, exp(x) - 1 below (Clevert et al., 2016).
 
   On CPUs XLA's `expm1`, and with it `jax.nn.elu`, is an ulp too large on average in single
-  precision. Nearly flat maps that are normalised right after make that the largest error of a
-  network.
+  precision, which normalisation of a nearly flat map makes a larger error.
   """
   if x.dtype == jnp.float64:
     return jax.nn.elu(x)
