@@ -1,4 +1,4 @@
-"""Activations that are as exact as PyTorch's."""
+"""Activations that keep the digits which XLA's lose on CPUs and PyTorch's keep."""
 
 import jax
 import jax.numpy as jnp
@@ -32,3 +32,23 @@ def elu(x: Array) -> Array:
 def _elu_derivative(primals, tangents):
   (x,), (tangent,) = primals, tangents
   return elu(x), jnp.where(x > 0, tangent, tangent * jnp.exp(jnp.minimum(x, 0)))
+
+
+@jax.custom_jvp
+def tanh(x: Array) -> Array:
+  """Hyperbolic tangent.
+
+  On CPUs `jnp.tanh` is an ulp off on average in single precision, towards zero.
+  """
+  if x.dtype == jnp.float64:
+    return jnp.tanh(x)
+  single = x.astype(jnp.float32)
+  lacking = elu(-2.0 * jnp.abs(single))  # exp(-2 |x|) - 1
+  return jnp.copysign(lacking / (2.0 + lacking), single).astype(x.dtype)
+
+
+@tanh.defjvp
+def _tanh_derivative(primals, tangents):
+  (x,), (tangent,) = primals, tangents
+  y = tanh(x)
+  return y, tangent * (1 - y * y)

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from objectcentric_jax.nn.activations import tanh
+
 Array = jax.Array
 
 LARGEST_LOGIT = 8.8  # of the presence of an object
@@ -11,7 +13,7 @@ LARGEST_LOGIT = 8.8  # of the presence of an object
 
 def presence_logits(raw: Array, largest: float = LARGEST_LOGIT) -> Array:
   """Logits between -largest and largest."""
-  return largest * jnp.tanh(raw)
+  return largest * tanh(raw)
 
 
 def cell_centres(shift: Array, grid: int) -> Array:
@@ -26,4 +28,4 @@ def cell_centres(shift: Array, grid: int) -> Array:
   """
   rows, columns = np.divmod(np.arange(grid**2), grid)
   cell = jnp.asarray(np.stack([columns, rows], axis=-1)[None], shift.dtype)
-  return (2 / grid) * (cell + 0.5 + jnp.tanh(shift)) - 1
+  return (2 / grid) * (cell + 0.5 + tanh(shift)) - 1

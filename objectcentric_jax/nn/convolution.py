@@ -40,22 +40,44 @@ def _plain(
   )
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _correlate(x: Array, kernel: Array, stride: int, padding: Padding, dilation: int) -> Array:
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def _correlate(
+  x: Array,
+  kernel: Array,
+  stride: int,
+  padding: Padding,
+  dilation: int,
+  longest_sum: int | None = None,
+) -> Array:
   """The convolution, with gradients that are fast within loops on the CPU, too.
 
   XLA's CPU backend has fast convolutions for NHWC and HWIO alone. Others it turns into those, but
   not within the body of a loop, where the gradients that JAX derives take up to a hundred times
   as long; so they are brought into that order here. Other backends have faster ones of their own.
+
+  That backend also adds all products of an output up one after the other, and loses digits that
+  PyTorch keeps; with a `longest_sum` few channels at a time are convolved there.
   """
-  return _plain(x, kernel, stride, padding, dilation)
+  form = partial(_plain, stride=stride, padding=padding, dilation=dilation)
+
+  def in_parts(x, kernel):
+    height, width, channels, _ = kernel.shape
+    few = channels
+    while height * width * few > longest_sum and few > 1:
+      few = -(-few // 2)
+    parts = [slice(start, start + few) for start in range(0, channels, few)]
+    return sum(form(x[..., part], kernel[:, :, part]) for part in parts)
+
+  if longest_sum is None or x.dtype != jnp.float32:
+    return form(x, kernel)
+  return lax.platform_dependent(x, kernel, cpu=in_parts, default=form)
 
 
-def _correlate_forward(x, kernel, stride, padding, dilation):
-  return _correlate(x, kernel, stride, padding, dilation), (x, kernel)
+def _correlate_forward(x, kernel, stride, padding, dilation, longest_sum):
+  return _correlate(x, kernel, stride, padding, dilation, longest_sum), (x, kernel)
 
 
-def _correlate_backward(stride, padding, dilation, inputs, cotangent):
+def _correlate_backward(stride, padding, dilation, longest_sum, inputs, cotangent):
   def derived(x, kernel, cotangent):
     form = partial(_plain, stride=stride, padding=padding, dilation=dilation)
     return jax.vjp(form, x, kernel)[1](cotangent)
@@ -86,18 +108,21 @@ def convolve(
   stride: int = 1,
   padding: int | Pair = 0,
   dilation: int = 1,
+  longest_sum: int | None = None,
 ) -> Array:
   """Cross-correlation as PyTorch's conv2d: x [N, H, W, I], kernel [height, width, I, O].
 
   `padding` is added on both sides: of rows and of columns where it is a pair; `dilation` is the
-  distance of the kernel's taps. A kernel as large as the image is a matrix product.
+  distance of the kernel's taps. A kernel as large as the image is a matrix product. On CPUs no more
+  products than `longest_sum` are added up one after the other, where it is given, for recurrent
+  networks in which rounding grows: PyTorch adds 72 or 144 (8 or 16 channels under nine taps).
   """
   rows, columns = _pair(padding)
   if x.shape[1:3] == kernel.shape[:2] and rows == columns == 0:
     outputs = kernel.shape[-1]
     return (x.reshape(len(x), -1) @ kernel.reshape(-1, outputs)).reshape(-1, 1, 1, outputs)
   pad = ((rows, rows), (columns, columns))
-  return _correlate(x, kernel, stride, pad, dilation)
+  return _correlate(x, kernel, stride, pad, dilation, longest_sum)
 
 
 def convolve_transposed(
@@ -155,7 +180,8 @@ class Conv(nn.Module):
   """Convolution of [N, H, W, I] to [N, H', W', features] with PyTorch's default initialisation.
 
   `size` and `padding` are those of rows and columns where they are pairs. `dtype` None computes in
-  the common type of input and parameters. `kernel_init` is for kernels that start otherwise.
+  the common type of input and parameters. `kernel_init` is for kernels that start otherwise,
+  `longest_sum` for networks in which rounding grows, see `convolve`.
   """
 
   features: int
@@ -166,6 +192,7 @@ class Conv(nn.Module):
   dtype: jnp.dtype | None = None
   dilation: int = 1
   kernel_init: nn.initializers.Initializer | None = None
+  longest_sum: int | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
@@ -175,7 +202,7 @@ class Conv(nn.Module):
     kernel = self.param("kernel", self.kernel_init or init, shape, jnp.float32)
     bias = self.param("bias", init, (self.features,), jnp.float32) if self.use_bias else None
     x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-    y = convolve(x, kernel, self.stride, self.padding, self.dilation)
+    y = convolve(x, kernel, self.stride, self.padding, self.dilation, self.longest_sum)
     return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
 

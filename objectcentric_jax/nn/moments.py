@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import nn
 
+from objectcentric_jax.nn.activations import tanh
+
 Array = jax.Array
 
 
@@ -30,4 +32,4 @@ def posterior_moments(raw: Array) -> tuple[Array, Array]:
 def prior_moments(raw: Array, squash: bool = True) -> tuple[Array, Array]:
   """Mean in (-1, 1) by tanh (unless `squash` is False) and deviation in (1e-4, 1 + 1e-4)."""
   mean, deviation = jnp.split(at_least_float32(raw), 2, axis=-1)
-  return jnp.tanh(mean) if squash else mean, nn.sigmoid(deviation + 4.0) + 1e-4
+  return tanh(mean) if squash else mean, nn.sigmoid(deviation + 4.0) + 1e-4

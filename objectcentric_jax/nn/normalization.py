@@ -13,8 +13,8 @@ Array = jax.Array
 def _group_means(values: Array) -> Array:
   """Of [N, H, W, groups, channels of a group]: [N, 1, 1, groups, 1].
 
-  Neighbours are added first, then pairs of them, as accelerators do: running sums, as XLA's CPU
-  backend makes them, lose digits, and normalised maps that are nearly flat show it.
+  Neighbours are added first, then pairs of them, as accelerators do: running sums over an image,
+  as XLA's CPU backend makes them, lose digits, and normalised maps that are nearly flat show it.
   """
   return lax.platform_dependent(
     values, cpu=_means_of_pairs, default=partial(jnp.mean, axis=(1, 2, 4), keepdims=True)
@@ -22,7 +22,8 @@ def _group_means(values: Array) -> Array:
 
 
 def _means_of_pairs(values: Array) -> Array:
-  for axis in (1, 4, 2):
+  values = values.mean(4, keepdims=True)
+  for axis in (2, 1):
     while (size := values.shape[axis]) > 1:
       few = next(k for k in range(2, size + 1) if size % k == 0)
       shape = (*values.shape[:axis], size // few, few, *values.shape[axis + 1 :])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.initialization import uniform_fan_in
 
 Array = jax.Array
@@ -63,8 +64,8 @@ class LSTM(nn.Module):
       hidden, cell = state
       parts = jnp.split(projection + hidden @ recurrent, 4, axis=-1)
       enter, forget, candidate, leave = parts
-      cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * jnp.tanh(candidate)
-      hidden = nn.sigmoid(leave) * jnp.tanh(cell)
+      cell = nn.sigmoid(forget) * cell + nn.sigmoid(enter) * tanh(candidate)
+      hidden = nn.sigmoid(leave) * tanh(cell)
       return (hidden, cell), hidden
 
     if state is None:
@@ -99,5 +100,5 @@ class GRUCell(nn.Module):
     reset, update, new = jnp.split(x @ kernel + input_bias[None], 3, axis=-1)
     old_reset, old_update, old_new = jnp.split(hidden @ recurrent + hidden_bias[None], 3, axis=-1)
     update = nn.sigmoid(update + old_update)
-    candidate = jnp.tanh(new + nn.sigmoid(reset + old_reset) * old_new)
+    candidate = tanh(new + nn.sigmoid(reset + old_reset) * old_new)
     return (1 - update) * candidate + update * hidden

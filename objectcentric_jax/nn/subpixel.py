@@ -23,7 +23,10 @@ def pixel_shuffle(x: Array, factor: int) -> Array:
 
 
 class ConvGroupNorm(nn.Module):
-  """Convolution, ELU, group normalisation, in this order; `factor` shuffles before the ELU."""
+  """Convolution, ELU, group normalisation, in this order; `factor` shuffles before the ELU.
+
+  `longest_sum` is the convolution's.
+  """
 
   features: int
   size: int
@@ -32,11 +35,20 @@ class ConvGroupNorm(nn.Module):
   padding: int = 0
   factor: int = 1
   dtype: jnp.dtype | None = None
+  longest_sum: int | None = None
 
   @nn.compact
   def __call__(self, x: Array) -> Array:
-    outputs = self.features * self.factor**2
-    x = Conv(outputs, self.size, self.stride, self.padding, dtype=self.dtype, name="conv")(x)
+    conv = Conv(
+      self.features * self.factor**2,
+      self.size,
+      self.stride,
+      self.padding,
+      dtype=self.dtype,
+      longest_sum=self.longest_sum,
+      name="conv",
+    )
+    x = conv(x)
     if self.factor > 1:
       x = pixel_shuffle(x, self.factor)
     return GroupNorm(self.groups, dtype=self.dtype, name="norm")(elu(x))

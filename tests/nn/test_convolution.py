@@ -1,6 +1,7 @@
 """Convolutions against the textbook forms of `lax`."""
 
 import re
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -131,6 +132,32 @@ def test_convolutions_of_a_loop_are_in_the_order_that_the_cpu_is_fast_in():
   compiled = jax.jit(jax.grad(repeated, (0, 1))).lower(x, kernel).compile().as_text()
   orders = re.findall(r"dim_labels=(\S+?),", compiled)
   assert len(orders) >= 2 and set(orders) == {"b01f_01io->b01f"}
+
+
+@pytest.mark.parametrize(("channels", "size"), [(128, 3), (256, 1), (75, 4)])
+def test_short_sums_are_as_exact_as_pytorchs(channels, size):
+  """Error in single precision, as a multiple of the unit roundoff: PyTorch's is 3.4 to 3.6."""
+  x, kernel = draw((2, 16, 16, channels), (size, size, channels, 32))
+
+  @partial(jax.jit, static_argnums=2)
+  def short(x, kernel, longest_sum):
+    return convolve(x, kernel, padding=size // 2, longest_sum=longest_sum)
+
+  with jax.enable_x64(True):
+    wide = (jnp.asarray(np.asarray(array, np.float64)) for array in (x, kernel))
+    expected = np.asarray(short(*wide, 144))
+  assert expected.dtype == np.float64
+
+  def error(y):
+    return np.sqrt(np.mean((y - expected) ** 2) / np.mean(expected**2)) * 2**24
+
+  for longest_sum in (72, 144):
+    assert error(np.asarray(short(x, kernel, longest_sum))) < 3
+  (cotangent,) = draw(expected.shape)
+  mine, theirs = (
+    jax.vjp(partial(short, longest_sum=most), x, kernel)[1](cotangent) for most in (144, None)
+  )
+  jax.tree.map(np.testing.assert_array_equal, mine, theirs)
 
 
 def test_kernel_as_large_as_the_image_is_one_window():

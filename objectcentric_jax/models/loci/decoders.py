@@ -13,6 +13,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.convnext import ConvNeXtBlock
 from objectcentric_jax.nn.convolution import Conv
 from objectcentric_jax.nn.gaussian_position import (
@@ -88,7 +89,7 @@ class _Conditions(nn.Module):
     embedded = []
     for name, channels in self.embedded.items():
       embedding = PatchEmbedding(channels, PATCH, self.expansion, dtype=self.dtype, name=name)
-      embedded.append(jnp.tanh(embedding({"mask": mask, **pictures}[name])))
+      embedded.append(tanh(embedding({"mask": mask, **pictures}[name])))
     parts = (code[:, None, None] * largest, *embedded, waves * largest)
     dtype = embedded[0].dtype
     return jnp.concatenate([part.astype(dtype) for part in parts], axis=-1)

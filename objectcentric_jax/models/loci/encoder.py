@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
 from objectcentric_jax.models.loci.decoders import flat
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.binarize import Binarize
 from objectcentric_jax.nn.convnext import KERNEL, group_count
 from objectcentric_jax.nn.depthwise import convolve_depthwise
@@ -205,7 +206,7 @@ class Priority(nn.Module):
     by_depth = self.param("depth_factor", small, (1,), jnp.float32)
     slots = maps.shape[1]
     index = jnp.linspace(-1.0, 1.0, slots) if slots > 1 else jnp.zeros(1)
-    raised = jnp.tanh(maps.mean((2, 3, 4))) * by_map[None]
+    raised = tanh(maps.mean((2, 3, 4))) * by_map[None]
     index = (by_index * index.astype(maps.dtype))[None]
     return raised + index + z * absolute(by_depth)[None]
 

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 
+from objectcentric_jax.nn.activations import tanh
+
 Array = jax.Array
 
 
@@ -88,8 +90,8 @@ def _outer(rows: Array, columns: Array) -> Array:
 def _move_state(x, state, weights, traces, opening_cost):
   del opening_cost
   to_gate = _affine(x, state, weights.gate_input, weights.gate_state, weights.gate_bias)
-  gate = nn.relu(jnp.tanh(to_gate))
-  candidate = jnp.tanh(
+  gate = nn.relu(tanh(to_gate))
+  candidate = tanh(
     _affine(x, state, weights.candidate_input, weights.candidate_state, weights.candidate_bias)
   )
   is_open = (gate > 0).astype(gate.dtype)
@@ -184,7 +186,7 @@ class GateLordCell(nn.Module):
     )
     state, traces, is_open = move_state(x, state, moving, traces, self.opening_cost)
 
-    output = nn.sigmoid(_affine(x, state, *opening)) * jnp.tanh(_affine(x, state, *value))
+    output = nn.sigmoid(_affine(x, state, *opening)) * tanh(_affine(x, state, *value))
     return output, state, traces, is_open.mean()
 
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.noise import NOISE, Sample, draw_uniform
 
 Array = jax.Array
@@ -99,10 +100,10 @@ class ObjectDiscovery(nn.Module):
 
   def _permanence(self, permanence: Array) -> tuple[Array, Array]:
     """The logit after this call and how much permanence is believed in, from 0 below."""
-    belief = jnp.tanh(permanence)
+    belief = tanh(permanence)
     grows = (belief < 1) & (belief < self.permanence_strength)
     permanence = jnp.where(grows, permanence + PERMANENCE_STEP, permanence)
-    strength = jnp.where(grows, jnp.tanh(permanence), self.permanence_strength)
+    strength = jnp.where(grows, tanh(permanence), self.permanence_strength)
     return permanence, strength
 
   def _persistent(self, presence: Array, mask: Array, strength: Array) -> Array:

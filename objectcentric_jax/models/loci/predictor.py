@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from objectcentric_jax.models.loci.gate_lord import GateLordCell, Traces
 from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.attention import Attention
 from objectcentric_jax.nn.binarize import Binarize
 from objectcentric_jax.nn.linear import Linear, Mlp
@@ -127,7 +128,7 @@ class InputEmbedding(nn.Module):
     alpha = _share(self, "alpha", residual.ndim)
     rest = self.heads * (self.features - size)
     view = nn.sigmoid(Linear(rest, dtype=self.dtype, name="exchange_gate")(state))
-    view = view * jnp.tanh(Linear(rest, dtype=self.dtype, name="exchange_code")(state))
+    view = view * tanh(Linear(rest, dtype=self.dtype, name="exchange_code")(state))
     view = view.reshape(*batch, self.heads, self.features - size)
     joined = jnp.concatenate([x[..., None, :] + alpha * residual, view], axis=-1)
     return joined.reshape(*batch, self.heads * self.features)

@@ -37,6 +37,7 @@ from objectcentric_jax.models.loci.objects import (
   scene_of_objects,
 )
 from objectcentric_jax.models.loci.panels import object_panel
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.binarize import Binarize
 from objectcentric_jax.nn.compute import compute_dtype
 from objectcentric_jax.nn.convnext import ConvNeXtBlock, ConvNeXtBlocks
@@ -74,7 +75,7 @@ class CodeEncoder(nn.Module):
   def __call__(self, picture: Array, position: Array) -> Array:
     fine, coarse, dtype = *self.blocks, self.dtype
     embed = PatchEmbedding(self.embedding, PATCH, self.expansion, dtype=dtype, name="embedding")
-    x = jnp.tanh(embed(picture))
+    x = tanh(embed(picture))
     x = ConvNeXtBlock(self.channels, dtype=dtype, name="widen")(x)
     x = ConvNeXtBlocks(fine, dtype=dtype, name="fine")(x)
     x = PatchDownscale(2 * self.channels, 2, dtype=dtype, name="down")(x)
@@ -140,7 +141,7 @@ class PatchAutoencoders(nn.Module):
       reconstruct = PatchReconstruction(
         CHANNELS[name], PATCH, expansion, self.dtype, name=f"{name}_reconstruction"
       )
-      decoded[name] = reconstruct(jnp.tanh(embed(pictures[name])))
+      decoded[name] = reconstruct(tanh(embed(pictures[name])))
     return decoded | {"rgb": nn.sigmoid(decoded["rgb"])}, None, object_position(objects.mask)
 
 

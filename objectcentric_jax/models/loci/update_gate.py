@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from objectcentric_jax.models.loci.latents import Latents
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.linear import Mlp
 from objectcentric_jax.nn.noise import Sample, draw_normal
 
@@ -22,7 +23,7 @@ START = 3.0  # added to the gates' inputs: they begin open
 def sparse_gate(x: Array, opening_cost: float) -> Array:
   """relu(tanh(x)), whose gradient also pushes every open gate towards closing."""
   del opening_cost
-  return nn.relu(jnp.tanh(x))
+  return nn.relu(tanh(x))
 
 
 def _forward(x, opening_cost):

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from objectcentric_jax.models.scalor.frame_encoder import LARGE
-from objectcentric_jax.models.scalor.layers import Head, Layer, Stack
-from objectcentric_jax.nn.convolution import Conv
+from objectcentric_jax.models.scalor.layers import Conv, Head, Layer, Stack
 from objectcentric_jax.nn.coordinates import broadcast
 from objectcentric_jax.nn.gaussian import Gaussian
 from objectcentric_jax.nn.linear import Linear

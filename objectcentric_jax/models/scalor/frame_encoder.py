@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from objectcentric_jax.errors import InputError
-from objectcentric_jax.models.scalor.layers import Layer, Stack
-from objectcentric_jax.nn.convolution import Conv
+from objectcentric_jax.models.scalor.layers import Conv, Layer, Stack
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.recurrent import scan_slots
 
 Array = jax.Array
@@ -119,9 +119,9 @@ class ConvLSTM(nn.Module):
       peepholes = (lstm.enter_peephole, lstm.forget_peephole, lstm.leave_peephole)
       enter, forget, leave = (cell * peephole.astype(cell.dtype)[None] for peephole in peepholes)
       gates = jnp.split(projection + lstm.recurrent(hidden), 4, axis=-1)
-      entered = nn.sigmoid(gates[0] + enter) * jnp.tanh(gates[3])
+      entered = nn.sigmoid(gates[0] + enter) * tanh(gates[3])
       cell = nn.sigmoid(gates[1] + forget) * cell + entered
-      hidden = nn.sigmoid(gates[2] + leave) * jnp.tanh(cell)
+      hidden = nn.sigmoid(gates[2] + leave) * tanh(cell)
       return (hidden, cell), hidden
 
     state = jax.tree.map(lambda part: part.astype(projected.dtype), state)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from objectcentric_jax.errors import InputError
 from objectcentric_jax.models.scalor.frame_encoder import LARGE
 from objectcentric_jax.models.scalor.layers import Head, Layer, Stack
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.glimpses import paste
 from objectcentric_jax.nn.linear import Linear
 from objectcentric_jax.nn.moments import at_least_float32
@@ -71,7 +72,7 @@ class Anchors:
 
   def sizes(self, raw: Array) -> Array:
     """Width and height of boxes [..., 2] from raw scale and ratio [..., 2]."""
-    scale, ratio = jnp.split(jnp.tanh(raw), 2, axis=-1)
+    scale, ratio = jnp.split(tanh(raw), 2, axis=-1)
     scale = self.scale + self.scale_range * scale
     root = jnp.sqrt(self.ratio + self.ratio_range * ratio)
     return jnp.concatenate([scale / root, scale * root], axis=-1)

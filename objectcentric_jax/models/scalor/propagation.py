@@ -14,7 +14,7 @@ from jax import lax
 
 from objectcentric_jax.losses.bernoulli import bernoulli_kl
 from objectcentric_jax.models.scalor.discovery import rounded_log_weight
-from objectcentric_jax.models.scalor.layers import Perceptron
+from objectcentric_jax.models.scalor.layers import ConvGroupNorm, Perceptron
 from objectcentric_jax.models.scalor.objects import (
   Anchors,
   Canvases,
@@ -24,6 +24,7 @@ from objectcentric_jax.models.scalor.objects import (
   draw,
   no_objects,
 )
+from objectcentric_jax.nn.activations import tanh
 from objectcentric_jax.nn.cells import LARGEST_LOGIT, presence_logits
 from objectcentric_jax.nn.gaussian import Gaussian
 from objectcentric_jax.nn.glimpses import cut
@@ -32,7 +33,6 @@ from objectcentric_jax.nn.moments import at_least_float32
 from objectcentric_jax.nn.noise import Sample, draw_logistic, draw_normal
 from objectcentric_jax.nn.recurrent import LSTM, GRUCell
 from objectcentric_jax.nn.relaxed_bernoulli import relaxed_bernoulli
-from objectcentric_jax.nn.subpixel import ConvGroupNorm
 
 Array = jax.Array
 Moments = tuple[Array, Array]
@@ -279,7 +279,7 @@ class Propagation(nn.Module):
 
   def _move(self, box: Array, motion: Array) -> Array:
     """The size is set anew, the place changes by a step and stays near the frame."""
-    shift = box[..., 2:] + self.step * jnp.tanh(motion[..., 2:])
+    shift = box[..., 2:] + self.step * tanh(motion[..., 2:])
     shift = jnp.clip(shift, -FARTHEST, FARTHEST)
     return jnp.concatenate([self.anchors.sizes(motion[..., :2]), shift], axis=-1)
 
