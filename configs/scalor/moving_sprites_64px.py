@@ -46,7 +46,7 @@ def laptop(config):
   config.model.glimpse = 16
   config.model.recurrent = ()
   config.model.evaluation_slots = 10
-  config.train.steps = 1200
+  config.train.steps = 6000
   config.train.report_every = 50
   config.train.checkpoint_every = 200
   config.train.evaluate_every = 400
