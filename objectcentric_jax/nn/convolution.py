@@ -113,8 +113,8 @@ def convolve(
   """Cross-correlation as PyTorch's conv2d: x [N, H, W, I], kernel [height, width, I, O].
 
   `padding` is added on both sides: of rows and of columns where it is a pair; `dilation` is the
-  distance of the kernel's taps. A kernel as large as the image is a matrix product. On CPUs no more
-  products than `longest_sum` are added up one after the other, where it is given, for recurrent
+  distance of the kernel's taps. A kernel as large as the image is a matrix product. Others add no
+  more than `longest_sum` products up one after the other on CPUs, where it is given, for recurrent
   networks in which rounding grows: PyTorch adds 72 or 144 (8 or 16 channels under nine taps).
   """
   rows, columns = _pair(padding)

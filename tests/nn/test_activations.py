@@ -44,23 +44,23 @@ def test_it_is_the_identity_above_zero():
   np.testing.assert_array_equal(elu(jnp.zeros(1)), 0)
 
 
-FORMS = {
-  elu: (exact, lambda x: np.where(x > 0, 1, np.exp(x))),
-  tanh: (np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+FORMS = {  # activation, derivative, and whether the latter is a difference of numbers near one
+  elu: (exact, lambda x: np.where(x > 0, 1, np.exp(x)), False),
+  tanh: (np.tanh, lambda x: 1 - np.tanh(x) ** 2, True),
 }
 
 
 @pytest.mark.parametrize("activation", FORMS)
-@pytest.mark.parametrize(("dtype", "rtol"), [("bfloat16", 2**-8), ("float32", 4e-7)])
+@pytest.mark.parametrize(("dtype", "rtol"), [("bfloat16", 2**-8), ("float32", 2e-7)])
 def test_derivative_and_types(activation, dtype, rtol):
-  expected, slope = FORMS[activation]
+  expected, slope, near_one = FORMS[activation]
   x = jnp.asarray(RNG.uniform(-4, 2, 200), dtype)
   y, derivative = jax.jvp(activation, (x,), (jnp.ones_like(x),))
   assert y.dtype == derivative.dtype == x.dtype
   wide = np.asarray(x, np.float64)
   np.testing.assert_allclose(np.asarray(y, np.float64), expected(wide), rtol=rtol)
   np.testing.assert_allclose(
-    np.asarray(derivative, np.float64), slope(wide), rtol=2 * rtol, atol=2 * rtol
+    np.asarray(derivative, np.float64), slope(wide), rtol=2 * rtol, atol=2 * rtol * near_one
   )
   np.testing.assert_array_equal(jax.grad(lambda x: activation(x).sum())(x), derivative)
 

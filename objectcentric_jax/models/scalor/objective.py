@@ -35,7 +35,7 @@ Array = jax.Array
 SCHEDULED = ("temperature", "presence_prior", "time_gradient", "object_alpha")
 SETTLED = SCHEDULED[:2]  # these keep their last values outside of training
 SEQUENCE = "sequence"  # of a batch: which video its clips are of, [B]
-VISIBLE = 1e-5  # least share of a pixel from which a component can be told in single precision
+VISIBLE = 100  # roundings of one: the least share of a pixel from which a component can be told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -414,15 +414,16 @@ def scene_of(frames: Frames) -> Scene:
   """The scene: the kept objects, each a component, then the background.
 
   What is drawn but not kept as an object belongs to the background component. Masks sum to one, and
-  their sum with the components is the reconstruction, to 1e-5. An identity is 0 where there is no
-  object.
+  their sum with the components is the reconstruction, to a hundred roundings. An identity is 0
+  where there is no object.
   """
   views, objects = frames.views, frames.objects
   behind = 1 - views.masks.sum(2, keepdims=True)
   shown = (views.masks * views.components).sum(2)
-  rest = (frames.image - shown)[:, :, None] / jnp.maximum(behind, VISIBLE)
+  least = VISIBLE * jnp.finfo(behind.dtype).eps
+  rest = (frames.image - shown)[:, :, None] / jnp.maximum(behind, least)
   # Behind objects that cover everything, rounding is all that is left of it.
-  rest = jnp.where(behind > VISIBLE, rest, frames.background.image[:, :, None])
+  rest = jnp.where(behind > least, rest, frames.background.image[:, :, None])
   latents = objects.what
   slots = latents.shape[2]
   return Scene(
